@@ -1,0 +1,3 @@
+//! Forebay's store: durable, checksummed chunk files with group commit and recovery.
+pub mod key;
+pub use key::{ChunkKey, KeyField, KeyValue, TimeWindow};
