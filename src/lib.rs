@@ -1,1 +1,36 @@
-//! x
+//! Forebay: a forwarder for logs and events that keeps them on disk until every destination has
+//! confirmed them.
+//!
+//! The modules below stand in the order of their layers: a module may use only what stands above
+//! its own line (`tests/layers.rs` holds it).
+
+pub mod clock;
+pub mod telemetry;
+
+pub mod event;
+pub mod msgpack;
+
+pub mod wire;
+
+pub mod chunk_key;
+pub mod placeholder;
+pub mod route;
+
+pub mod config;
+
+pub mod buffer;
+
+pub mod flush;
+
+pub mod input;
+pub mod output;
+
+pub mod registry;
+
+pub mod catalog;
+pub mod metrics;
+
+pub mod engine;
+
+pub mod admin;
+pub mod cli;

@@ -1,2 +1,3 @@
-//! x
-fn main(){}
+//! The forebay daemon and its tools.
+
+fn main() {}

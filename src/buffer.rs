@@ -1,0 +1,124 @@
+//! Intake: from a batch to chunks.
+//!
+//! Inputs hand batches to [`Intake::accept`]; it validates, routes, groups and appends them, and
+//! gives back a [`Pending`] that resolves when every byte of the batch is durable.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A batch as an input has it: events of one tag.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// The events' tag; never empty.
+    pub tag: &'a str,
+    /// MessagePack entries back to back, each `[time, record]`; not yet validated.
+    pub payload: &'a [u8],
+    /// What the sender calls the batch (forward's `chunk`, HTTP's `Idempotency-Key`), at most
+    /// 65,535 bytes; empty if it gave nothing.
+    pub batch_id: &'a [u8],
+    /// How long the sender may be held back while a buffer is full; `None`: until there is room.
+    pub patience: Option<Duration>,
+}
+
+/// What the intake made of a batch that it took.
+#[must_use = "a batch may be acknowledged only when its receipts have resolved"]
+pub struct Pending {
+    /// Events that will be stored.
+    pub event_count: u64,
+    /// Entries that can never be stored; they go to the dead letters with the batch.
+    pub set_aside_count: u64,
+    durable: Durable,
+}
+
+/// Resolves when every event of a batch is durable.
+pub type Durable = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
+
+/// Why a batch was not taken. Nothing of it is acknowledged; part of it may be stored already.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The payload is not MessagePack, so that no event of it can be told from the next.
+    #[error("malformed MessagePack at byte {offset} of the batch: {reason}")]
+    Malformed {
+        /// Byte offset in the payload.
+        offset: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A buffer is full and the sender's patience is over, or the route refuses instead of waiting.
+    #[error("route {route} is full: {reason}")]
+    HeldBack {
+        /// The route that has no room.
+        route: String,
+        /// Which limit was reached.
+        reason: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The bytes could not be written or synced.
+    #[error("route {route} could not store the batch: {reason}")]
+    NotStored {
+        /// The route that failed.
+        route: String,
+        /// The store's error.
+        reason: String,
+    },
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// Takes batches for somebody: the real one is the engine's, tests of inputs bring their own.
+pub trait Accept: Send + Sync + 'static {
+    /// See [`Intake::accept`].
+    fn accept<'a>(
+        &'a self,
+        batch: Incoming<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Pending, Refused>> + Send + 'a>>;
+}
+
+/// The way in, shared by all inputs. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    accept: Arc<dyn Accept>,
+}
+
+impl Intake {
+    /// An intake that hands its batches to `accept`.
+    #[must_use]
+    pub fn new(accept: Arc<dyn Accept>) -> Self {
+        Self { accept }
+    }
+
+    /// Takes one batch in. When this returns `Ok`, all of it is appended (but perhaps not yet
+    /// durable); a tag that no route matches is counted and taken.
+    ///
+    /// Waits while a matching route is full, at most for the batch's patience. Dropping the future
+    /// may leave part of the batch stored; the sender was not acknowledged and sends it again.
+    ///
+    /// # Errors
+    /// [`Refused`]: the batch must not be acknowledged.
+    pub async fn accept(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
+        self.accept.accept(batch).await
+    }
+}
+
+impl Pending {
+    /// A batch that `durable` speaks for.
+    pub fn new(event_count: u64, set_aside_count: u64, durable: Durable) -> Self {
+        Self {
+            event_count,
+            set_aside_count,
+            durable,
+        }
+    }
+
+    /// Resolves when every event of the batch is durable.
+    ///
+    /// # Errors
+    /// [`Refused::NotStored`] if a sync failed: the batch must not be acknowledged.
+    pub async fn durable(self) -> Result<(), Refused> {
+        self.durable.await
+    }
+}

@@ -1,0 +1,1 @@
+//! The catalogue: a view that can be deleted.

@@ -1,0 +1,87 @@
+//! The only home of time and random numbers.
+//!
+//! Everything else is given a [`Now`] or a seed, so that tests can set both. `.clippy.toml` forbids
+//! the system's clock, sleep and random numbers anywhere else.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// One moment, on both clocks.
+///
+/// Waits and deadlines count in `monotonic`, which never jumps; event time windows are compared
+/// with `unix_ns`, which may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Time since the clock was made; never goes back.
+    pub monotonic: Duration,
+    /// Nanoseconds since the Unix epoch, by the wall clock.
+    pub unix_ns: i64,
+}
+
+/// The system's clocks. Cheap to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic time starts at zero now.
+    #[must_use]
+    pub fn start() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one home of the monotonic clock"
+        )]
+        let started = Instant::now();
+        Self { started }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now {
+            monotonic: self.started.elapsed(),
+            unix_ns: unix_ns(),
+        }
+    }
+
+    /// The runtime's instant at which `monotonic` is reached, for timers.
+    #[must_use]
+    pub fn instant(&self, monotonic: Duration) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.started + monotonic)
+    }
+}
+
+/// Nanoseconds since the Unix epoch by the wall clock; saturates in the year 2262.
+#[must_use]
+pub fn unix_ns() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the one home of the wall clock")]
+    let now = SystemTime::now();
+    match now.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+    }
+}
+
+/// 64 bits from the system's random number generator.
+///
+/// # Panics
+/// If the system has no random numbers, which no supported system does after boot.
+#[must_use]
+pub fn random_u64() -> u64 {
+    let mut bytes = [0; 8];
+    fill_random(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+/// Fills `bytes` from the system's random number generator.
+///
+/// # Panics
+/// As [`random_u64`].
+pub fn fill_random(bytes: &mut [u8]) {
+    #[expect(clippy::disallowed_methods, reason = "the one home of random numbers")]
+    let filled = getrandom::fill(bytes);
+    assert!(
+        filled.is_ok(),
+        "the system's random number generator failed"
+    );
+}

@@ -1,0 +1,3 @@
+//! The configuration: schema, plan, errors.
+
+pub mod plan;

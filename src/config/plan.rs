@@ -1,0 +1,396 @@
+//! What the program needs to know of the configuration: checked, with every default filled in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where everything on disk lives.
+    pub data_dir: PathBuf,
+    /// How long an orderly stop may take before what is in flight is left for the next start.
+    pub stop_timeout: Duration,
+    /// The most chunk files that are open at a time; derived from the descriptor limit if absent.
+    pub open_files_max: Option<usize>,
+    /// Inputs by name.
+    pub inputs: BTreeMap<String, InputPlan>,
+    /// Routes in the order of the file: the first that matches takes the event.
+    pub routes: Vec<RoutePlan>,
+    /// Outputs by name; each is named by at least one route.
+    pub outputs: BTreeMap<String, OutputPlan>,
+    /// The admin API, if it is served.
+    pub admin: Option<AdminPlan>,
+    /// How logs are written.
+    pub log: LogPlan,
+}
+
+/// How logs are written.
+#[derive(Clone, Debug)]
+pub struct LogPlan {
+    /// A filter as `tracing-subscriber` reads it, e.g. `info` or `forebay=debug`.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+/// The admin API.
+#[derive(Clone, Debug)]
+pub struct AdminPlan {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+/// One input.
+#[derive(Clone, Debug)]
+pub enum InputPlan {
+    /// The Fluent forward protocol.
+    Forward(ForwardInputPlan),
+    /// Events in HTTP requests.
+    Http(HttpInputPlan),
+}
+
+/// An input for the Fluent forward protocol.
+#[derive(Clone, Debug)]
+pub struct ForwardInputPlan {
+    /// TCP address (and UDP, for heartbeats).
+    pub listen: SocketAddr,
+    /// Largest message on the wire, in bytes.
+    pub message_size_max: usize,
+    /// Largest payload after unpacking, in bytes.
+    pub unpacked_size_max: usize,
+    /// Most connections open at a time; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// A connection that sends nothing for this long is closed; `None`: never.
+    pub idle_timeout: Option<Duration>,
+    /// Shared key and users, if senders must prove who they are.
+    pub security: Option<ServerSecurity>,
+    /// TLS, if the connections are encrypted.
+    pub tls: Option<ServerTls>,
+}
+
+/// What a forward input asks of its senders (HELO, PING, PONG).
+#[derive(Clone, Debug)]
+pub struct ServerSecurity {
+    /// Our name in the handshake.
+    pub self_hostname: String,
+    /// The key that both sides know.
+    pub shared_key: SecretString,
+    /// Users by name with their passwords; empty: no user authentication.
+    pub users: BTreeMap<String, SecretString>,
+}
+
+/// The server's side of TLS.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// PEM file with the certificate chain.
+    pub cert_path: PathBuf,
+    /// PEM file with the private key.
+    pub key_path: PathBuf,
+    /// PEM file with the authorities that client certificates must come from; `None`: no client
+    /// certificate is asked for.
+    pub client_ca_path: Option<PathBuf>,
+}
+
+/// The client's side of TLS.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// PEM file with the authorities to trust; `None`: the system's.
+    pub ca_path: Option<PathBuf>,
+    /// The name to verify instead of the address's host.
+    pub server_name: Option<String>,
+    /// Our certificate chain and key, if the server asks for them.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug)]
+pub struct ClientIdentity {
+    /// PEM file with the certificate chain.
+    pub cert_path: PathBuf,
+    /// PEM file with the private key.
+    pub key_path: PathBuf,
+}
+
+/// An input for events in HTTP requests.
+#[derive(Clone, Debug)]
+pub struct HttpInputPlan {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Largest body on the wire, in bytes.
+    pub body_size_max: usize,
+    /// Largest body after unpacking, in bytes.
+    pub unpacked_size_max: usize,
+    /// Most connections open at a time.
+    pub connections_max: usize,
+    /// How long a request may be held back before it is answered with 503.
+    pub patience: Duration,
+    /// TLS, if the connections are encrypted.
+    pub tls: Option<ServerTls>,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct RoutePlan {
+    /// Its name; also the name of its directory.
+    pub name: String,
+    /// Which tags it takes.
+    pub matcher: crate::route::TagMatcher,
+    /// How it groups, keeps and flushes.
+    pub buffer: BufferPlan,
+    /// Names of its outputs; not empty, at most 12.
+    pub outputs: Vec<String>,
+}
+
+/// How a route groups, keeps and flushes its events.
+#[derive(Clone, Debug)]
+pub struct BufferPlan {
+    /// What groups events into chunks.
+    pub keys: crate::chunk_key::KeySpec,
+    /// How long after its end a time window still takes late events.
+    pub timekey_wait: Duration,
+    /// What an acknowledgement means.
+    pub durability: Durability,
+    /// When chunks are flushed.
+    pub flush_mode: FlushMode,
+    /// The age at which a chunk is flushed in interval mode.
+    pub flush_interval: Duration,
+    /// Whether an orderly stop seals and delivers what is staged.
+    pub flush_at_shutdown: bool,
+    /// Most bytes of events in one chunk.
+    pub chunk_limit_size: u64,
+    /// Most events in one chunk.
+    pub chunk_limit_records: Option<u64>,
+    /// The part of a limit at which a chunk counts as full, in (0, 1].
+    pub chunk_full_threshold: f64,
+    /// Most bytes of the route on disk.
+    pub total_limit_size: u64,
+    /// What happens to a sender when that is reached.
+    pub overflow: Overflow,
+    /// Most bytes of the route's dead letters on disk.
+    pub dead_letter_limit_size: u64,
+    /// Deliveries in flight for each destination.
+    pub max_concurrent: usize,
+    /// After which time a deferred delivery that has not been resolved is rolled back.
+    pub delayed_commit_timeout: Duration,
+    /// A delivery that takes longer than this is logged.
+    pub slow_flush_log_threshold: Duration,
+    /// When a failed delivery is tried again.
+    pub retry: RetryPlan,
+}
+
+/// What an acknowledgement means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced: survives a power cut.
+    Disk,
+    /// In the page cache: survives a killed process, not a power cut.
+    Memory,
+}
+
+/// When chunks are flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushMode {
+    /// At the size or count limit, or when the time window is over.
+    Lazy,
+    /// As lazy, and at the age of `flush_interval`.
+    Interval,
+    /// After each append.
+    Immediate,
+}
+
+/// What happens to a sender when a route is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is held back until there is room.
+    Block,
+    /// It is refused.
+    Reject,
+    /// The oldest sealed chunk is deleted, and counted.
+    DropOldestChunk,
+}
+
+/// When a failed delivery is tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPlan {
+    /// How waits grow.
+    pub kind: RetryKind,
+    /// The first wait, and every wait of the periodic kind.
+    pub wait: Duration,
+    /// By what a wait grows each time.
+    pub exponential_base: f64,
+    /// The longest wait, before randomisation.
+    pub max_interval: Duration,
+    /// Each wait is multiplied by a random factor in `[1 - r, 1 + r]`; 0 for none.
+    pub randomization: f64,
+    /// How long after its first failure a chunk is given up; ignored if `forever`.
+    pub timeout: Duration,
+    /// After how many retries a chunk is given up; ignored if `forever`.
+    pub max_times: Option<u32>,
+    /// Never given up.
+    pub forever: bool,
+}
+
+/// How waits between retries grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryKind {
+    /// Each wait is the one before times the base.
+    ExponentialBackoff,
+    /// All waits are alike.
+    Periodic,
+}
+
+/// One output.
+#[derive(Clone, Debug)]
+pub enum OutputPlan {
+    /// To servers that speak the Fluent forward protocol.
+    Forward(ForwardOutputPlan),
+    /// To an HTTP server.
+    Http(HttpOutputPlan),
+    /// To files.
+    File(FileOutputPlan),
+    /// To standard output.
+    Stdout(StdoutOutputPlan),
+    /// To nowhere: every chunk is confirmed at once.
+    Null,
+}
+
+/// An output to servers that speak the Fluent forward protocol.
+#[derive(Clone, Debug)]
+pub struct ForwardOutputPlan {
+    /// The servers; not empty.
+    pub servers: Vec<ForwardServer>,
+    /// How long a connection attempt, with its handshake, may take.
+    pub connect_timeout: Duration,
+    /// How long the other side may take to read what we send.
+    pub send_timeout: Duration,
+    /// How long an acknowledgement may take.
+    pub ack_timeout: Duration,
+    /// Whether the server acknowledges; if not, written to the socket counts as delivered.
+    pub require_ack: bool,
+    /// How payloads are packed.
+    pub compress: Compression,
+    /// Shared key and user, if the server asks for them.
+    pub security: Option<ClientSecurity>,
+    /// TLS, if the connections are encrypted.
+    pub tls: Option<ClientTls>,
+    /// The tag to send instead of the events' own, with placeholders resolved by chunk key.
+    pub tag: Option<crate::placeholder::Template>,
+}
+
+/// One server of a forward output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardServer {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Its share of the chunks among the servers that are up; 0: never.
+    pub weight: u32,
+    /// Used only while a server that is not standby is away.
+    pub standby: bool,
+}
+
+/// What a forward output proves to its servers.
+#[derive(Clone, Debug)]
+pub struct ClientSecurity {
+    /// Our name in the handshake.
+    pub self_hostname: String,
+    /// The key that both sides know.
+    pub shared_key: SecretString,
+    /// User name and password, if the server asks for them.
+    pub user: Option<(String, SecretString)>,
+}
+
+/// How bytes are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// An output to an HTTP server.
+#[derive(Clone, Debug)]
+pub struct HttpOutputPlan {
+    /// Where to post to, with placeholders.
+    pub url: crate::placeholder::Template,
+    /// `POST` or `PUT`.
+    pub method: HttpMethod,
+    /// The body's format.
+    pub format: HttpFormat,
+    /// How the body is packed.
+    pub compress: Compression,
+    /// Headers to send with each request; values are kept secret in logs.
+    pub headers: Vec<(String, SecretString)>,
+    /// How long a connection attempt may take.
+    pub connect_timeout: Duration,
+    /// How long a whole request may take.
+    pub request_timeout: Duration,
+    /// TLS settings; used if the URL says `https`.
+    pub tls: ClientTls,
+}
+
+/// The method of an HTTP output's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+}
+
+/// The body's format in an HTTP output's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpFormat {
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON array of objects.
+    JsonArray,
+    /// MessagePack entries back to back, as stored.
+    Msgpack,
+}
+
+/// An output to files.
+#[derive(Clone, Debug)]
+pub struct FileOutputPlan {
+    /// The file's path, with placeholders.
+    pub path: crate::placeholder::Template,
+    /// Add to one file, or write one file a chunk (its id goes before the extension).
+    pub append: bool,
+    /// What is written for each event.
+    pub format: FileFormat,
+    /// How the bytes are packed; each append is a member of its own.
+    pub compress: Compression,
+}
+
+/// What a file or standard output gets for each event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// One JSON object a line, with `time` and `tag` if named.
+    Ndjson,
+    /// The record alone, one JSON object a line.
+    Json,
+    /// The named fields, comma-separated, quoted where needed.
+    Csv {
+        /// Fields in the order of the columns.
+        fields: Vec<String>,
+    },
+    /// `label:value` pairs separated by tabs.
+    Ltsv,
+    /// MessagePack entries back to back, as stored.
+    Msgpack,
+}
+
+/// An output to standard output.
+#[derive(Clone, Debug)]
+pub struct StdoutOutputPlan {
+    /// What is written for each event.
+    pub format: FileFormat,
+}

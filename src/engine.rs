@@ -1,0 +1,1 @@
+//! The engine: everything put together.

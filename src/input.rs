@@ -1,0 +1,47 @@
+//! Inputs: what takes events in and hands them to the intake.
+//!
+//! An input binds its socket when it is made, so that a wrong address stops the start, and serves
+//! until it is told to stop. It acknowledges a batch only when the intake's receipt has resolved.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::buffer::Intake;
+use crate::clock::Clock;
+
+/// What the engine gives an input to work with.
+#[derive(Clone)]
+pub struct InputContext {
+    /// The input's name in the configuration, for logs.
+    pub name: Arc<str>,
+    /// Where batches go.
+    pub intake: Intake,
+    /// The input's counters.
+    pub stats: Arc<InputStats>,
+    /// Cancelled when the input is to stop: no new connection, no new batch; what was taken in is
+    /// still acknowledged.
+    pub stop: CancellationToken,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// What an input counts; read by the metrics and the status page.
+#[derive(Debug, Default)]
+pub struct InputStats {
+    /// Connections open now.
+    pub connections_open: AtomicU64,
+    /// Connections accepted since the start.
+    pub connections_total: AtomicU64,
+    /// Connections closed because of what came over them (malformed, too large, not authorised).
+    pub connections_failed: AtomicU64,
+    /// Events acknowledged, or taken in where the sender asked for no acknowledgement.
+    pub events: AtomicU64,
+    /// Bytes of payload of those events, unpacked.
+    pub bytes: AtomicU64,
+    /// Batches taken in.
+    pub batches: AtomicU64,
+    /// Batches refused to the sender (held back, malformed, too large, not stored).
+    pub batches_refused: AtomicU64,
+}

@@ -1,0 +1,1 @@
+//! The MessagePack cursor and what is built on it.

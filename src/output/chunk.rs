@@ -1,0 +1,4 @@
+//! The chunk as an output sees it.
+
+/// Being built.
+pub struct Chunk;

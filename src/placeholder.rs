@@ -1,0 +1,5 @@
+//! Placeholders in paths and addresses.
+
+/// Being built.
+#[derive(Clone, Debug)]
+pub struct Template;

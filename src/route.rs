@@ -1,0 +1,5 @@
+//! Tag patterns and the choice of a route.
+
+/// Being built.
+#[derive(Clone, Debug)]
+pub struct TagMatcher;
