@@ -8,6 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod stats;
+
+pub use stats::{HeldBack, IntakeStats, RouteStats};
+
 /// A batch as an input has it: events of one tag.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {

@@ -1,1 +1,5 @@
 //! The flush scheduler.
+
+mod stats;
+
+pub use stats::{DestinationStats, FailureCounts, LatencyHistogram, LatencySnapshot};

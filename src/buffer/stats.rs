@@ -1,0 +1,109 @@
+//! What the intake counts; read by the metrics and the status page.
+//!
+//! Counters only grow. They start at zero with the process: what is on disk is counted by the
+//! store, from the files.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What the intake counts for one route.
+#[derive(Debug, Default)]
+pub struct RouteStats {
+    /// Batches, or parts of batches, stored.
+    pub batches_stored: AtomicU64,
+    /// Events stored.
+    pub events_stored: AtomicU64,
+    /// Bytes of payload stored.
+    pub bytes_stored: AtomicU64,
+    /// Entries put aside as dead letters because they are no event (not an array of a time and a
+    /// map).
+    pub set_aside_malformed: AtomicU64,
+    /// Events put aside as dead letters because no chunk can hold them.
+    pub set_aside_too_large: AtomicU64,
+    /// Chunks deleted by `overflow: drop_oldest_chunk`.
+    pub chunks_dropped: AtomicU64,
+    /// Events in those chunks.
+    pub events_dropped: AtomicU64,
+    /// Bytes of payload in those chunks.
+    pub bytes_dropped: AtomicU64,
+    /// Appends refused to the sender: the route was full, or the bytes could not be stored.
+    pub appends_refused: AtomicU64,
+    /// Senders held back at this moment; kept by [`RouteStats::hold_back`].
+    senders_waiting: AtomicU64,
+}
+
+/// What the intake counts for no route in particular.
+#[derive(Debug, Default)]
+pub struct IntakeStats {
+    /// Events whose tag no route matches: acknowledged, and gone.
+    pub events_unmatched: AtomicU64,
+}
+
+/// A sender is held back as long as this lives.
+#[must_use = "dropping it says that the sender goes on"]
+#[derive(Debug)]
+pub struct HeldBack<'a> {
+    stats: &'a RouteStats,
+}
+
+impl RouteStats {
+    /// Counts a stored batch, or the part of it that went to this route.
+    pub fn stored(&self, event_count: u64, byte_count: u64) {
+        self.batches_stored.fetch_add(1, Relaxed);
+        self.events_stored.fetch_add(event_count, Relaxed);
+        self.bytes_stored.fetch_add(byte_count, Relaxed);
+    }
+
+    /// Counts a chunk that was deleted to make room.
+    pub fn dropped_chunk(&self, event_count: u64, byte_count: u64) {
+        self.chunks_dropped.fetch_add(1, Relaxed);
+        self.events_dropped.fetch_add(event_count, Relaxed);
+        self.bytes_dropped.fetch_add(byte_count, Relaxed);
+    }
+
+    /// Counts a sender as waiting until the returned value is dropped, also when its future is.
+    pub fn hold_back(&self) -> HeldBack<'_> {
+        self.senders_waiting.fetch_add(1, Relaxed);
+        HeldBack { stats: self }
+    }
+
+    /// Senders held back at this moment.
+    #[must_use]
+    pub fn senders_waiting(&self) -> u64 {
+        self.senders_waiting.load(Relaxed)
+    }
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        self.stats.senders_waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_counts_as_waiting_until_its_guard_is_dropped() {
+        let stats = RouteStats::default();
+        let first = stats.hold_back();
+        let second = stats.hold_back();
+        assert_eq!(stats.senders_waiting(), 2);
+        drop(first);
+        assert_eq!(stats.senders_waiting(), 1);
+        drop(second);
+        assert_eq!(stats.senders_waiting(), 0);
+    }
+
+    #[test]
+    fn a_dropped_chunk_counts_with_what_was_in_it() {
+        let stats = RouteStats::default();
+        stats.stored(10, 2_000);
+        stats.dropped_chunk(7, 1_500);
+        assert_eq!(stats.events_stored.load(Relaxed), 10);
+        assert_eq!(stats.chunks_dropped.load(Relaxed), 1);
+        assert_eq!(stats.events_dropped.load(Relaxed), 7);
+        assert_eq!(stats.bytes_dropped.load(Relaxed), 1_500);
+    }
+}

@@ -1,0 +1,201 @@
+//! What is counted for one route and one of its destinations; read by the metrics and the status
+//! page.
+//!
+//! Every attempt ends in exactly one of: delivered, failed, rejected, timed out. Counters only
+//! grow and start at zero with the process.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::time::Duration;
+
+/// What is counted for one route and one of its destinations.
+#[derive(Debug, Default)]
+pub struct DestinationStats {
+    /// Chunks the destination has confirmed.
+    pub chunks_delivered: AtomicU64,
+    /// Events in those chunks.
+    pub events_delivered: AtomicU64,
+    /// Bytes of payload in those chunks.
+    pub bytes_delivered: AtomicU64,
+    /// Deliveries started.
+    pub attempts: AtomicU64,
+    /// Those of them that were not a chunk's first.
+    pub retries: AtomicU64,
+    /// Attempts that failed, by whom the failure speaks about.
+    pub failures: FailureCounts,
+    /// Attempts taken back because the destination did not answer in time.
+    pub timed_out: AtomicU64,
+    /// Commits that came after the chunk had been taken back: harmless, it may be sent twice.
+    pub late_commits: AtomicU64,
+    /// Chunks given up: rejected by the destination, or out of retries.
+    pub chunks_rejected: AtomicU64,
+    /// Events in those chunks.
+    pub events_rejected: AtomicU64,
+    /// Whether the breaker is open at this moment: the destination is probed with one chunk.
+    pub breaker_is_open: AtomicBool,
+    /// How long confirmed deliveries took.
+    pub latency: LatencyHistogram,
+    in_flight: AtomicU64,
+    last_success_unix_ns: AtomicI64,
+    last_failure_unix_ns: AtomicI64,
+}
+
+/// Failed attempts, by whom the failure speaks about.
+#[derive(Debug, Default)]
+pub struct FailureCounts {
+    /// No connection could be made.
+    pub unreachable: AtomicU64,
+    /// The destination as a whole.
+    pub destination: AtomicU64,
+    /// Perhaps only the chunk.
+    pub chunk: AtomicU64,
+}
+
+/// How long deliveries took, in fixed buckets.
+#[derive(Debug, Default)]
+pub struct LatencyHistogram {
+    /// Deliveries by bucket: bucket `i` holds those of at most `BOUNDS_MS[i]` that are in no
+    /// bucket before it, the last one all others.
+    buckets: [AtomicU64; LatencyHistogram::BOUNDS_MS.len() + 1],
+    sum_ns: AtomicU64,
+}
+
+/// A histogram as it was at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LatencySnapshot {
+    /// Deliveries of at most each of [`LatencyHistogram::BOUNDS_MS`] (cumulative).
+    pub count_up_to: Vec<u64>,
+    /// All deliveries.
+    pub count: u64,
+    /// What they took together, in seconds.
+    pub sum_s: f64,
+}
+
+impl DestinationStats {
+    /// Counts the start of a delivery; `attempt` is 1 for a chunk's first.
+    pub fn started(&self, attempt: u32) {
+        self.attempts.fetch_add(1, Relaxed);
+        if attempt > 1 {
+            self.retries.fetch_add(1, Relaxed);
+        }
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    /// Counts the end of a delivery, whatever it was; once for each [`started`](Self::started).
+    pub fn ended(&self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// Counts a confirmed chunk that took `latency`.
+    pub fn delivered(&self, event_count: u64, byte_count: u64, latency: Duration, unix_ns: i64) {
+        self.chunks_delivered.fetch_add(1, Relaxed);
+        self.events_delivered.fetch_add(event_count, Relaxed);
+        self.bytes_delivered.fetch_add(byte_count, Relaxed);
+        self.latency.observe(latency);
+        self.last_success_unix_ns.store(unix_ns, Relaxed);
+    }
+
+    /// Notes the moment of a failure or time-out; the caller counts its kind.
+    pub fn failed(&self, unix_ns: i64) {
+        self.last_failure_unix_ns.store(unix_ns, Relaxed);
+    }
+
+    /// Counts a chunk that was given up.
+    pub fn rejected(&self, event_count: u64) {
+        self.chunks_rejected.fetch_add(1, Relaxed);
+        self.events_rejected.fetch_add(event_count, Relaxed);
+    }
+
+    /// Deliveries in flight at this moment.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// When a chunk was last confirmed, in Unix nanoseconds; `None`: not since the start.
+    #[must_use]
+    pub fn last_success_unix_ns(&self) -> Option<i64> {
+        Some(self.last_success_unix_ns.load(Relaxed)).filter(|at| *at != 0)
+    }
+
+    /// When an attempt last failed, in Unix nanoseconds; `None`: not since the start.
+    #[must_use]
+    pub fn last_failure_unix_ns(&self) -> Option<i64> {
+        Some(self.last_failure_unix_ns.load(Relaxed)).filter(|at| *at != 0)
+    }
+}
+
+impl LatencyHistogram {
+    /// Upper bounds of the buckets, in milliseconds, inclusive; the last bucket has none.
+    pub const BOUNDS_MS: [u64; 11] = [
+        1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 60_000, 300_000,
+    ];
+
+    /// Counts one delivery.
+    pub fn observe(&self, latency: Duration) {
+        let bucket = Self::BOUNDS_MS.partition_point(|&ms| Duration::from_millis(ms) < latency);
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.sum_ns.fetch_add(ns, Relaxed);
+    }
+
+    /// The counts of this moment. Consistent in itself: the count is the sum of the buckets.
+    #[must_use]
+    pub fn snapshot(&self) -> LatencySnapshot {
+        let mut count = 0;
+        let mut count_up_to: Vec<u64> = Vec::with_capacity(self.buckets.len());
+        for bucket in &self.buckets {
+            count += bucket.load(Relaxed);
+            count_up_to.push(count);
+        }
+        count_up_to.pop();
+        LatencySnapshot {
+            count_up_to,
+            count,
+            sum_s: Duration::from_nanos(self.sum_ns.load(Relaxed)).as_secs_f64(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_attempts_after_the_first_are_retries() {
+        let stats = DestinationStats::default();
+        for attempt in 1..=3 {
+            stats.started(attempt);
+            stats.ended();
+        }
+        stats.started(1);
+        assert_eq!(stats.attempts.load(Relaxed), 4);
+        assert_eq!(stats.retries.load(Relaxed), 2);
+        assert_eq!(stats.in_flight(), 1);
+    }
+
+    #[test]
+    fn a_moment_is_unknown_until_something_happened() {
+        let stats = DestinationStats::default();
+        assert_eq!(stats.last_success_unix_ns(), None);
+        assert_eq!(stats.last_failure_unix_ns(), None);
+        stats.delivered(3, 100, Duration::from_millis(2), 17);
+        stats.failed(18);
+        assert_eq!(stats.last_success_unix_ns(), Some(17));
+        assert_eq!(stats.last_failure_unix_ns(), Some(18));
+    }
+
+    #[test]
+    fn a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed() {
+        let latency = LatencyHistogram::default();
+        latency.observe(Duration::ZERO);
+        latency.observe(Duration::from_millis(1));
+        latency.observe(Duration::from_micros(1_001));
+        latency.observe(Duration::from_secs(1_000));
+        let seen = latency.snapshot();
+        assert_eq!(seen.count, 4);
+        assert_eq!(seen.count_up_to[..2], [2, 3]);
+        assert_eq!(seen.count_up_to.last(), Some(&3));
+        assert!((seen.sum_s - 1_000.002_001).abs() < 1e-9);
+    }
+}
