@@ -1,1 +1,3 @@
 //! The engine: everything put together.
+
+pub mod status;

@@ -1,0 +1,200 @@
+//! What the engine tells about itself: the types of the admin API, and the trait that gives them.
+//!
+//! Names in the JSON are the field names here. Moments are RFC 3339 in UTC with nanoseconds, sizes
+//! are bytes of payload unless they say otherwise, durations are seconds. Fields are added, never
+//! renamed.
+
+use serde::Serialize;
+
+mod chunk;
+mod cursor;
+mod event;
+mod moment;
+
+pub use chunk::{ChunkPage, ChunkQuery, ChunkReport, ChunkState, Delivering, Progress};
+pub use chunk::{FieldReport, KeyReport, WindowReport};
+pub use cursor::{CursorError, EventCursor};
+pub use event::{EventPage, EventReport};
+pub use moment::Moment;
+
+/// Looks into the engine. Calls may read from the disk and block: the admin API makes them off the
+/// runtime's own threads.
+pub trait Inspect: Send + Sync + 'static {
+    /// Whether the daemon does its work.
+    fn health(&self) -> Health;
+
+    /// Everything but the chunks.
+    fn status(&self) -> Status;
+
+    /// The routes in the order of the configuration.
+    fn routes(&self) -> Vec<RouteReport>;
+
+    /// A page of a route's chunks by id, which is by the time they were created; `None` if there
+    /// is no such route.
+    fn chunks(&self, route: &str, query: &ChunkQuery) -> Option<ChunkPage>;
+
+    /// One chunk by the text of its id, in whatever state; `None` if there is none.
+    fn chunk(&self, id: &str) -> Option<ChunkReport>;
+
+    /// A page of a chunk's events in the order they were stored: at most `limit`, and fewer when
+    /// they are large. `None` if there is no such chunk.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the chunk's file cannot be read.
+    fn events(
+        &self,
+        id: &str,
+        from: EventCursor,
+        limit: usize,
+    ) -> Result<Option<EventPage>, Unreadable>;
+
+    /// All metrics in Prometheus' text format.
+    fn metrics_text(&self) -> String;
+}
+
+/// A chunk is there but cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("chunk {id} cannot be read: {reason}")]
+pub struct Unreadable {
+    /// The chunk's id.
+    pub id: String,
+    /// The store's error.
+    pub reason: String,
+}
+
+/// Whether the daemon does its work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The process is in order; if not, only a restart helps.
+    pub live: bool,
+    /// Every input takes events in and every route can store them.
+    pub ready: bool,
+    /// Why it is not ready or not live, or what is degraded; one line each.
+    pub reasons: Vec<String>,
+}
+
+/// The daemon as a whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: &'static str,
+    /// When it was started.
+    pub started: Moment,
+    /// How long it has been running.
+    pub uptime_s: f64,
+    /// Whether it does its work.
+    pub health: Health,
+    /// Inputs by name.
+    pub inputs: Vec<InputReport>,
+    /// Routes in the order of the configuration.
+    pub routes: Vec<RouteReport>,
+}
+
+/// One input.
+#[derive(Clone, Debug, Serialize)]
+pub struct InputReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its type, e.g. `forward`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The address it listens on.
+    pub listen: String,
+    /// Connections open now.
+    pub connections_open: u64,
+    /// Connections accepted since the start.
+    pub connections_total: u64,
+    /// Connections closed because of what came over them.
+    pub connections_failed: u64,
+    /// Batches taken in since the start.
+    pub batches: u64,
+    /// Events taken in since the start.
+    pub events: u64,
+    /// Bytes of their payload.
+    pub bytes: u64,
+    /// Batches refused to the sender.
+    pub batches_refused: u64,
+}
+
+/// One route.
+#[derive(Clone, Debug, Serialize)]
+pub struct RouteReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The patterns of the tags it takes, as written.
+    #[serde(rename = "match")]
+    pub patterns: String,
+    /// What an acknowledgement means on this route: `disk` or `memory`.
+    pub durability: &'static str,
+    /// What happens to a sender when the route is full: `block`, `reject` or `drop_oldest_chunk`.
+    pub overflow: &'static str,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Chunks that take appends.
+    pub staged: ChunkTotals,
+    /// Sealed chunks that wait for a delivery.
+    pub queued: ChunkTotals,
+    /// Chunks with at least one delivery under way.
+    pub in_flight: ChunkTotals,
+    /// Dead letters.
+    pub dead: ChunkTotals,
+    /// When the oldest chunk that is not a dead letter was created.
+    pub oldest_chunk_created: Option<Moment>,
+    /// Senders held back now.
+    pub senders_waiting: u64,
+    /// Its outputs, in the order of the configuration.
+    pub outputs: Vec<DestinationReport>,
+}
+
+/// A route's bounds, in bytes on disk except for `chunk_limit_size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Most bytes of payload in one chunk.
+    pub chunk_limit_size: u64,
+    /// Most bytes of the route.
+    pub total_limit_size: u64,
+    /// Most bytes of its dead letters.
+    pub dead_letter_limit_size: u64,
+}
+
+/// How much there is in one state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChunkTotals {
+    /// Chunks.
+    pub chunks: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Bytes of payload in them.
+    pub bytes: u64,
+}
+
+/// One output of a route.
+#[derive(Clone, Debug, Serialize)]
+pub struct DestinationReport {
+    /// The output's name in the configuration.
+    pub name: String,
+    /// Sealed chunks that it has not confirmed.
+    pub owed_chunks: u64,
+    /// Deliveries under way.
+    pub in_flight: u64,
+    /// Whether the destination counts as down and is only probed.
+    pub breaker_is_open: bool,
+    /// When it is tried next, if it is waiting.
+    pub next_attempt: Option<Moment>,
+    /// Chunks confirmed since the start.
+    pub chunks_delivered: u64,
+    /// Events in them.
+    pub events_delivered: u64,
+    /// Deliveries started.
+    pub attempts: u64,
+    /// Those that were not a chunk's first.
+    pub retries: u64,
+    /// Chunks given up.
+    pub chunks_rejected: u64,
+    /// When a chunk was last confirmed.
+    pub last_success: Option<Moment>,
+    /// When an attempt last failed.
+    pub last_failure: Option<Moment>,
+    /// How it failed, in one line.
+    pub last_error: Option<String>,
+}

@@ -1,0 +1,51 @@
+//! A moment as the API writes it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A moment in Unix nanoseconds, written as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(timestamp) => write!(out, "{timestamp:.9}"),
+            // Unreachable: jiff's range holds every i64 of nanoseconds. The number beats a panic.
+            Err(_) => write!(out, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_in_utc_with_nanoseconds() {
+        assert_eq!(Moment(0).to_string(), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(
+            Moment(1_795_248_000_000_000_001).to_string(),
+            "2026-11-21T08:00:00.000000001Z"
+        );
+    }
+
+    #[test]
+    fn every_number_of_nanoseconds_is_a_moment() {
+        assert_eq!(
+            Moment(i64::MIN).to_string(),
+            "1677-09-21T00:12:43.145224192Z"
+        );
+        assert_eq!(
+            Moment(i64::MAX).to_string(),
+            "2262-04-11T23:47:16.854775807Z"
+        );
+    }
+}
