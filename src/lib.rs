@@ -7,8 +7,9 @@
 pub mod clock;
 pub mod telemetry;
 
-pub mod event;
 pub mod msgpack;
+
+pub mod event;
 
 pub mod wire;
 
