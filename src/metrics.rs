@@ -1,1 +1,77 @@
-//! Metric families.
+//! Metrics in Prometheus' text format.
+//!
+//! Every family stands in one table ([`table`]) with its name, type, help and the way its value is
+//! found. Values are read at scrape from a [`Snapshot`], so nothing is counted twice and no gauge
+//! can drift. Labels are names from the configuration (input, route, output) or words from the
+//! table (reason, scope, state); never anything that a sender chooses, such as a tag.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{Registry, TextEncoder};
+
+mod collect;
+mod snapshot;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use snapshot::{
+    CatalogSample, ChunkTotals, DestinationSample, InputSample, RouteSample, Snapshot, StoreSample,
+};
+
+/// The content type of what [`Metrics::render`] returns.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The metrics of one daemon.
+pub struct Metrics {
+    registry: Registry,
+}
+
+/// Collects all families of the table from one snapshot a scrape.
+struct Families<S> {
+    descriptions: Vec<Desc>,
+    source: S,
+}
+
+impl Metrics {
+    /// Metrics whose values are read from what `source` returns; it is called once a scrape.
+    ///
+    /// # Errors
+    /// The table names a family twice or in a way Prometheus does not allow: a mistake in the
+    /// program, which a test finds.
+    pub fn new<S>(source: S) -> Result<Self, prometheus::Error>
+    where
+        S: Fn() -> Snapshot + Send + Sync + 'static,
+    {
+        let descriptions = table::FAMILIES.iter().map(collect::description);
+        let families = Families {
+            descriptions: descriptions.collect::<Result<_, _>>()?,
+            source,
+        };
+        let registry = Registry::new();
+        registry.register(Box::new(families))?;
+        Ok(Self { registry })
+    }
+
+    /// All metrics, as text.
+    ///
+    /// # Errors
+    /// A family is not consistent: a mistake in the program.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl<S: Fn() -> Snapshot + Send + Sync> Collector for Families<S> {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let snapshot = (self.source)();
+        let families = table::FAMILIES.iter();
+        families
+            .map(|family| collect::collect(family, &snapshot))
+            .collect()
+    }
+}

@@ -17,6 +17,8 @@ pub use cursor::{CursorError, EventCursor};
 pub use event::{EventPage, EventReport};
 pub use moment::Moment;
 
+pub use crate::metrics::ChunkTotals;
+
 /// Looks into the engine. Calls may read from the disk and block: the admin API makes them off the
 /// runtime's own threads.
 pub trait Inspect: Send + Sync + 'static {
@@ -155,17 +157,6 @@ pub struct Limits {
     pub total_limit_size: u64,
     /// Most bytes of its dead letters.
     pub dead_letter_limit_size: u64,
-}
-
-/// How much there is in one state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ChunkTotals {
-    /// Chunks.
-    pub chunks: u64,
-    /// Events in them.
-    pub events: u64,
-    /// Bytes of payload in them.
-    pub bytes: u64,
 }
 
 /// One output of a route.

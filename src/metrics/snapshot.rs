@@ -1,0 +1,124 @@
+//! What the values are read from.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::buffer::RouteStats;
+use crate::flush::DestinationStats;
+use crate::input::InputStats;
+
+/// Everything the metrics show, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The moment, in Unix nanoseconds.
+    pub now_unix_ns: i64,
+    /// When the daemon was started, in Unix nanoseconds.
+    pub started_unix_ns: i64,
+    /// Whether it takes events in and can store them.
+    pub is_ready: bool,
+    /// Events that no route matched.
+    pub events_unmatched: u64,
+    /// Inputs.
+    pub inputs: Vec<InputSample>,
+    /// Routes.
+    pub routes: Vec<RouteSample>,
+    /// The store.
+    pub store: StoreSample,
+    /// The catalogue.
+    pub catalog: CatalogSample,
+    /// Bytes free on the file system of the data directory; `None` if it does not say.
+    pub disk_free_bytes: Option<u64>,
+}
+
+/// One input.
+#[derive(Clone, Debug)]
+pub struct InputSample {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its counters.
+    pub stats: Arc<InputStats>,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct RouteSample {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// What an acknowledgement means: `disk` or `memory`.
+    pub durability: &'static str,
+    /// Its counters.
+    pub stats: Arc<RouteStats>,
+    /// Chunks that take appends.
+    pub staged: ChunkTotals,
+    /// Sealed chunks that wait for a delivery.
+    pub queued: ChunkTotals,
+    /// Chunks with at least one delivery under way.
+    pub in_flight: ChunkTotals,
+    /// Dead letters.
+    pub dead: ChunkTotals,
+    /// Bytes that count toward `total_limit_size`.
+    pub used_bytes: u64,
+    /// `total_limit_size`.
+    pub limit_bytes: u64,
+    /// `dead_letter_limit_size`.
+    pub dead_letter_limit_bytes: u64,
+    /// When the oldest chunk that is not a dead letter was created, in Unix nanoseconds.
+    pub oldest_created_unix_ns: Option<i64>,
+    /// The route's outputs.
+    pub outputs: Vec<DestinationSample>,
+}
+
+/// One output of a route.
+#[derive(Clone, Debug)]
+pub struct DestinationSample {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its counters.
+    pub stats: Arc<DestinationStats>,
+    /// Sealed chunks that it has not confirmed.
+    pub owed_chunks: u64,
+}
+
+/// How much there is in one state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ChunkTotals {
+    /// Chunks.
+    pub chunks: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Bytes of payload in them.
+    pub bytes: u64,
+}
+
+/// The store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StoreSample {
+    /// Groups of appends that were synced together.
+    pub syncs: u64,
+    /// Appends in them.
+    pub synced_appends: u64,
+    /// Groups that could not be synced.
+    pub sync_failures: u64,
+    /// How long the syncs took together, in nanoseconds.
+    pub sync_ns: u64,
+    /// Chunk files that are open.
+    pub open_files: u64,
+    /// How many may be.
+    pub open_files_max: u64,
+    /// Bytes of address space that chunk files are mapped into.
+    pub mapped_bytes: u64,
+    /// Bytes in quarantine.
+    pub quarantined_bytes: u64,
+}
+
+/// The catalogue.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CatalogSample {
+    /// Whether updates are kept at all.
+    pub is_enabled: bool,
+    /// Updates kept.
+    pub updates: u64,
+    /// Updates lost.
+    pub updates_dropped: u64,
+}
