@@ -1,1 +1,9 @@
-//! What inputs and outputs share of protocols.
+//! What inputs and outputs share of protocols: pure functions and state machines over bytes.
+//!
+//! Nothing here opens a socket. The one thing read from disk is what [`tls`] needs: certificates
+//! and keys, once, when an input or output is made.
+
+pub mod compression;
+pub mod forward;
+pub mod handshake;
+pub mod tls;
