@@ -15,6 +15,7 @@ mod from_json;
 mod normalize;
 mod timestamp;
 
+pub(crate) use check::Tally;
 pub use check::{Checked, check};
 pub use entry::{BadEntry, Entries, Entry, EntryFault, entries};
 pub use field_path::{FieldPath, FieldPathError};

@@ -14,8 +14,9 @@ pub mod event;
 pub mod wire;
 
 pub mod chunk_key;
-pub mod placeholder;
 pub mod route;
+
+pub mod placeholder;
 
 pub mod config;
 

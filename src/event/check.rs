@@ -26,8 +26,7 @@ pub struct Checked {
 /// here.
 pub fn check(payload: &[u8]) -> Result<Checked, msgpack::Error> {
     let mut tally = Tally::default();
-    let mut event_count = 0;
-    let mut all_plain = true;
+    let mut not_plain_count = 0;
     let mut at = 0;
     while at < payload.len() {
         let end = match usual_entry(payload, at) {
@@ -39,15 +38,19 @@ pub fn check(payload: &[u8]) -> Result<Checked, msgpack::Error> {
                 let end = skip_values(payload, at, 1, 0)?;
                 match plain_time(&payload[at..end]) {
                     Some(time) => tally.add(time),
-                    None => all_plain = false,
+                    None => not_plain_count += 1,
                 }
                 end
             }
         };
-        event_count += 1;
         at = end;
     }
-    Ok(tally.checked(event_count, all_plain))
+    let plain = tally.checked();
+    Ok(Checked {
+        event_count: plain.event_count + not_plain_count,
+        all_plain: not_plain_count == 0,
+        ..plain
+    })
 }
 
 /// Bytes before the record of an entry as all modern senders write it: `92 D7 00`, seconds,
@@ -79,25 +82,30 @@ fn plain_time(entry: &[u8]) -> Option<Timestamp> {
     Some(entry.time)
 }
 
-/// The earliest and the latest of some times.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Tally {
+/// Counts plain entries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    event_count: u64,
     range: Option<(Timestamp, Timestamp)>,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, time: Timestamp) {
+    /// One more, of this time.
+    #[inline]
+    pub(crate) fn add(&mut self, time: Timestamp) {
         let (min, max) = self.range.unwrap_or((time, time));
         self.range = Some((min.min(time), max.max(time)));
+        self.event_count += 1;
     }
 
-    pub(super) fn checked(self, event_count: u64, all_plain: bool) -> Checked {
+    /// What [`check`] says of a batch of these entries.
+    pub(crate) fn checked(self) -> Checked {
         let (time_min, time_max) = self.range.unwrap_or_default();
         Checked {
-            event_count,
+            event_count: self.event_count,
             time_min,
             time_max,
-            all_plain,
+            all_plain: true,
         }
     }
 }

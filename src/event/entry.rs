@@ -109,6 +109,7 @@ impl<'a> Iterator for Entries<'a> {
 
 /// The entry that `bytes` are, `inside` being at their start.
 fn entry<'a>(bytes: &'a [u8], inside: &mut Cursor<'a>) -> Result<Entry<'a>, EntryFault> {
+    let start = inside.position();
     if inside.read()? != Value::Array(2) {
         return Err(EntryFault::NotAPair);
     }
@@ -116,8 +117,10 @@ fn entry<'a>(bytes: &'a [u8], inside: &mut Cursor<'a>) -> Result<Entry<'a>, Entr
         Value::Array(2) => (time(inside.read()?)?, Some(metadata(inside)?)),
         value => (time(value)?, None),
     };
-    let record = inside.skip()?;
-    match Cursor::new(record).read()? {
+    // The entry ends where its record ends: no need to walk the record again.
+    let record_at = inside.position() - start;
+    let record = &bytes[record_at..];
+    match inside.read()? {
         Value::Map(_) => Ok(Entry {
             bytes,
             time,

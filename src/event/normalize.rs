@@ -2,7 +2,7 @@
 
 use crate::msgpack::write;
 
-use super::check::Tally;
+use super::check::{Checked, Tally};
 use super::entry::{BadEntry, Entry, EntryFault, entries};
 use super::{Timestamp, write_entry};
 
@@ -18,12 +18,8 @@ pub struct Limits {
 pub struct Normalized {
     /// Plain entries back to back.
     pub payload: Vec<u8>,
-    /// How many there are.
-    pub event_count: u64,
-    /// Their earliest time; the epoch if there are none.
-    pub time_min: Timestamp,
-    /// Their latest time; the epoch if there are none.
-    pub time_max: Timestamp,
+    /// What [`check`](super::check) says of them.
+    pub checked: Checked,
     /// What was set aside, one item for each kind of fault.
     pub rejected: Vec<Rejected>,
 }
@@ -49,7 +45,6 @@ pub fn normalize(payload: &[u8], now: Timestamp, limits: Limits) -> Normalized {
         now,
         limits,
         kept: Vec::with_capacity(payload.len()),
-        event_count: 0,
         tally: Tally::default(),
         rejected: Vec::new(),
     };
@@ -66,7 +61,6 @@ struct Normalizer {
     now: Timestamp,
     limits: Limits,
     kept: Vec<u8>,
-    event_count: u64,
     tally: Tally,
     rejected: Vec<Rejected>,
 }
@@ -81,7 +75,6 @@ impl Normalizer {
             let bytes = entry.bytes;
             return self.reject(BadEntry { bytes, why });
         }
-        self.event_count += 1;
         self.tally.add(time);
     }
 
@@ -118,12 +111,9 @@ impl Normalizer {
     }
 
     fn finish(self) -> Normalized {
-        let checked = self.tally.checked(self.event_count, true);
         Normalized {
             payload: self.kept,
-            event_count: checked.event_count,
-            time_min: checked.time_min,
-            time_max: checked.time_max,
+            checked: self.tally.checked(),
             rejected: self.rejected,
         }
     }
@@ -153,9 +143,9 @@ mod tests {
             normalized.payload,
             b"\x92\x01\x80\x92\xd7\0\0\0\0\x03\0\0\0\x04\x80"
         );
-        assert_eq!(normalized.event_count, 2);
-        assert_eq!(normalized.time_min.ns(), 1_000_000_000);
-        assert_eq!(normalized.time_max.ns(), 3_000_000_004);
+        assert_eq!(normalized.checked.event_count, 2);
+        assert_eq!(normalized.checked.time_min.ns(), 1_000_000_000);
+        assert_eq!(normalized.checked.time_max.ns(), 3_000_000_004);
         let rejected: Vec<_> = normalized
             .rejected
             .iter()
@@ -201,7 +191,7 @@ mod tests {
         ] {
             let normalized = normalize(entry, NOW, LIMITS);
             assert_eq!(normalized.payload, expected);
-            assert_eq!(normalized.time_max, NOW);
+            assert_eq!(normalized.checked.time_max, NOW);
             assert!(normalized.rejected.is_empty());
         }
     }
