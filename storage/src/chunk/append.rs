@@ -1,0 +1,272 @@
+//! Writing a frame into a chunk, and creating the file with the first one.
+
+use std::io::IoSlice;
+use std::sync::{Arc, MutexGuard};
+
+use super::notices::Notice;
+use super::{Chunk, Contents, State, Writer, WriterStatus};
+use crate::checksum::{Body, Seed};
+use crate::error::{AppendError, StoreIoError};
+use crate::files::Lease;
+use crate::frame::{self, EncodedFrame, FrameHead};
+use crate::fs::is_disk_full;
+use crate::header::{Header, SealReason, SlotRecord, SlotState, slot_offset};
+use crate::layout::{BLOCK_LEN, SLOT_LEN, align_up, to_usize};
+use crate::receipt::Receipt;
+use crate::route::Durability;
+use crate::sync::lock;
+
+/// An append, checked and digested, ready to be placed at any offset.
+pub(crate) struct Entry<'a> {
+    /// Everything but the body's checksum.
+    pub(crate) head: FrameHead,
+    pub(crate) body: Body<'a>,
+    pub(crate) time_min_ns: i64,
+    pub(crate) time_max_ns: i64,
+    pub(crate) now_ns: i64,
+}
+
+/// What became of an attempt to append to one chunk.
+pub(crate) enum Placed {
+    Here(Receipt),
+    /// The chunk takes no more appends: find another one.
+    Elsewhere,
+}
+
+impl Chunk {
+    /// Appends `entry`, or seals the chunk if it does not fit.
+    pub(crate) fn append(self: &Arc<Chunk>, entry: &Entry<'_>) -> Result<Placed, AppendError> {
+        let mut writer = lock(&self.writer);
+        if writer.status == WriterStatus::Closed {
+            return Ok(Placed::Elsewhere);
+        }
+        if self.is_overfull_with(entry, &writer) {
+            self.seal_with(&mut writer, SealReason::Size, entry.now_ns);
+            return Ok(Placed::Elsewhere);
+        }
+        let frame = frame::encode(entry.head, &entry.body, &self.seed, writer.end);
+        let was_unborn = writer.status == WriterStatus::Unborn;
+        let lease = self.prepare(&mut writer, frame.len)?;
+        self.write_frame(&mut writer, &lease, &frame, entry.now_ns)?;
+        self.note_frame(&mut writer, lease, entry, was_unborn);
+        let receipt = self.receipt(writer.end);
+        if let Some(reason) = self.is_full() {
+            self.seal_with(&mut writer, reason, entry.now_ns);
+        }
+        Ok(Placed::Here(receipt))
+    }
+
+    fn is_overfull_with(&self, entry: &Entry<'_>, writer: &MutexGuard<'_, Writer>) -> bool {
+        if writer.status == WriterStatus::Unborn {
+            return false;
+        }
+        let payload_len = lock(&self.state).contents.payload_len;
+        let new_len = payload_len.saturating_add(entry.head.payload_len.into());
+        new_len > self.route.options.chunk_limit_bytes
+    }
+
+    /// Why the chunk should take no more appends, if it should not.
+    fn is_full(&self) -> Option<SealReason> {
+        let options = &self.route.options;
+        let contents = lock(&self.state).contents;
+        if contents.payload_len >= options.full_bytes() {
+            Some(SealReason::Size)
+        } else if options
+            .full_events()
+            .is_some_and(|full| contents.event_count >= full)
+        {
+            Some(SealReason::Count)
+        } else {
+            None
+        }
+    }
+
+    /// The open file with space for `frame_len` more bytes.
+    fn prepare(
+        self: &Arc<Chunk>,
+        writer: &mut Writer,
+        frame_len: u64,
+    ) -> Result<Arc<Lease>, AppendError> {
+        let is_unborn = writer.status == WriterStatus::Unborn;
+        let lease = if is_unborn {
+            self.create(writer)
+        } else {
+            self.lease()
+        };
+        let lease = lease.map_err(append_error)?;
+        self.grow(writer, &lease, writer.end + frame_len)
+            .inspect_err(|_| {
+                if is_unborn {
+                    self.abandon(writer);
+                }
+            })?;
+        Ok(lease)
+    }
+
+    fn create(self: &Arc<Chunk>, writer: &mut Writer) -> Result<Arc<Lease>, StoreIoError> {
+        let created = self.lease_with(|| self.route.shared.fs.create_new(&self.path));
+        created.map_err(|error| {
+            writer.status = WriterStatus::Closed;
+            self.route.unstage(self);
+            StoreIoError::on("create", &self.path)(error)
+        })
+    }
+
+    /// Takes back a file whose first append failed, so that the next one begins anew.
+    fn abandon(self: &Arc<Chunk>, writer: &mut Writer) {
+        writer.status = WriterStatus::Closed;
+        self.route.unstage(self);
+        // An empty or headless file would be removed by the next recovery, too.
+        let _ = self.route.shared.fs.remove_file(&self.path);
+        self.route.shared.files.forget(self.id());
+        self.route
+            .space
+            .release(std::mem::take(&mut writer.file_len));
+    }
+
+    /// Allocates space up to `end`: twice what there is, or less where that does not fit.
+    fn grow(&self, writer: &mut Writer, lease: &Lease, end: u64) -> Result<(), AppendError> {
+        if end <= writer.file_len {
+            return Ok(());
+        }
+        let exact = align_up(end, BLOCK_LEN);
+        let full = align_up(
+            self.data_start() + self.route.options.chunk_limit_bytes,
+            BLOCK_LEN,
+        );
+        let doubled = writer.file_len.saturating_mul(2).min(full).max(exact);
+        match self.grow_to(writer, lease, doubled) {
+            Err(AppendError::Full { .. } | AppendError::DiskFull(_)) if doubled > exact => {
+                self.grow_to(writer, lease, exact)
+            }
+            grown => grown,
+        }
+    }
+
+    fn grow_to(&self, writer: &mut Writer, lease: &Lease, len: u64) -> Result<(), AppendError> {
+        let more = len - writer.file_len;
+        if !self.route.space.reserve(more) {
+            return Err(AppendError::Full {
+                limit_bytes: self.route.options.total_limit_bytes,
+            });
+        }
+        if let Err(error) = lease.file().allocate(len) {
+            self.route.space.release(more);
+            return Err(append_error(StoreIoError::on("allocate", &self.path)(
+                error,
+            )));
+        }
+        writer.file_len = len;
+        Ok(())
+    }
+
+    /// One vectored write: the frame, and what stands before it if it is the first.
+    fn write_frame(
+        self: &Arc<Chunk>,
+        writer: &mut Writer,
+        lease: &Lease,
+        frame: &EncodedFrame<'_>,
+        now_ns: i64,
+    ) -> Result<(), AppendError> {
+        let head_bytes = std::mem::take(&mut writer.head_bytes);
+        let [tag, batch_id, payload] = frame.body;
+        let parts = [
+            &head_bytes[..],
+            &frame.head,
+            tag,
+            batch_id,
+            payload,
+            frame.padding,
+        ];
+        let offset = writer.end - head_bytes.len() as u64;
+        let written = lease
+            .file()
+            .write_all_at(&mut parts.map(IoSlice::new), offset);
+        written.map_err(|error| {
+            if writer.status == WriterStatus::Unborn {
+                self.abandon(writer);
+            } else {
+                // What the write left behind the end is cut off by the seal record.
+                lock(&self.state).has_remains = true;
+                self.seal_with(writer, SealReason::Failure, now_ns);
+            }
+            append_error(StoreIoError::on("write", &self.path)(error))
+        })?;
+        writer.end += frame.len;
+        Ok(())
+    }
+
+    fn note_frame(
+        self: &Arc<Chunk>,
+        writer: &mut Writer,
+        lease: Arc<Lease>,
+        entry: &Entry<'_>,
+        was_unborn: bool,
+    ) {
+        let change = |state: &mut State| {
+            state.contents.add(entry, writer.end);
+            state.file_len = writer.file_len;
+        };
+        if self.route.options.durability == Durability::Disk {
+            self.wrote(lease, change);
+        } else {
+            let mut state = lock(&self.state);
+            change(&mut state);
+            state.version += 1;
+        }
+        if was_unborn {
+            writer.status = WriterStatus::Open;
+            self.route.add(self);
+            self.notices.post(Notice::Staged(self.info()));
+        }
+    }
+
+    fn receipt(&self, end: u64) -> Receipt {
+        match self.route.options.durability {
+            Durability::Disk => Receipt::new(Arc::clone(&self.progress), end),
+            Durability::Memory => Receipt::new(Arc::clone(&self.progress), 0),
+        }
+    }
+}
+
+impl Contents {
+    fn add(&mut self, entry: &Entry<'_>, end: u64) {
+        self.end = end;
+        self.frame_count = self.frame_count.saturating_add(1);
+        self.event_count = self
+            .event_count
+            .saturating_add(entry.head.event_count.into());
+        self.payload_len = self
+            .payload_len
+            .saturating_add(entry.head.payload_len.into());
+        self.time_min_ns = self.time_min_ns.min(entry.time_min_ns);
+        self.time_max_ns = self.time_max_ns.max(entry.time_max_ns);
+    }
+}
+
+/// Everything before the first frame: header, no seal record, slots that owe, metadata.
+pub(super) fn head_bytes(header: &Header, meta: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; to_usize(header.data_start.into())];
+    let fixed = header.encode();
+    bytes[..fixed.len()].copy_from_slice(&fixed);
+    let seed = Seed::new(header.id);
+    let owed = SlotRecord {
+        state: SlotState::Owed,
+        at_ns: header.created_ns,
+    };
+    for index in 0..usize::from(header.slot_count) {
+        let offset = to_usize(slot_offset(index));
+        bytes[offset..offset + SLOT_LEN].copy_from_slice(&owed.encode(&seed, index));
+    }
+    let offset = to_usize(header.meta_offset());
+    bytes[offset..offset + meta.len()].copy_from_slice(meta);
+    bytes
+}
+
+fn append_error(error: StoreIoError) -> AppendError {
+    if is_disk_full(&error.source) {
+        AppendError::DiskFull(error)
+    } else {
+        AppendError::Io(error)
+    }
+}

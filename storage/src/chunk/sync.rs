@@ -1,0 +1,155 @@
+//! The committer's side of a chunk: what a sync covers, and what follows from its outcome.
+
+use std::io;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::notices::Notice;
+use super::{Chunk, Contents, State, WriterStatus};
+use crate::error::SyncError;
+use crate::files::Lease;
+use crate::header::SealReason;
+use crate::layout::{BLOCK_LEN, align_up};
+use crate::observer::Phase;
+use crate::route::Durability;
+use crate::sync::lock;
+
+/// What a sync that begins now will make durable.
+#[derive(Debug)]
+pub(crate) struct SyncGoal {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) needs_entry: bool,
+    version: u64,
+    contents: Contents,
+    is_sealed: bool,
+}
+
+impl Chunk {
+    /// Takes the chunk out of the queue; `None` if there is nothing to sync.
+    pub(crate) fn begin_sync(&self, woken: &mut Vec<Waker>) -> Option<SyncGoal> {
+        let mut state = lock(&self.state);
+        state.is_dirty = false;
+        if state.phase == Phase::Purged {
+            // Its owner dropped it on purpose: nobody needs to send it again.
+            self.progress.advance(u64::MAX, woken);
+            return None;
+        }
+        if state.is_latched || state.version == state.synced_version {
+            return None;
+        }
+        Some(SyncGoal {
+            lease: state.lease.clone()?,
+            needs_entry: !state.is_entry_durable,
+            version: state.version,
+            contents: state.contents,
+            is_sealed: state.phase != Phase::Staged,
+        })
+    }
+
+    /// The sync succeeded, and the directory entry is durable. Returns the appends resolved.
+    pub(crate) fn finish_sync(&self, goal: &SyncGoal, woken: &mut Vec<Waker>) -> u32 {
+        let mut state = lock(&self.state);
+        let resolved = goal.contents.frame_count - state.durable.frame_count;
+        state.durable = goal.contents;
+        state.is_entry_durable = true;
+        state.synced_version = goal.version;
+        if state.version == goal.version {
+            state.lease = None;
+        }
+        self.progress.advance(goal.contents.end, woken);
+        if goal.is_sealed {
+            self.become_queued(&mut state);
+        }
+        resolved
+    }
+
+    /// The sync failed: what is not durable is refused, the chunk ends before it, and its file is
+    /// never synced again.
+    pub(crate) fn latch(self: &Arc<Chunk>, error: Arc<io::Error>, woken: &mut Vec<Waker>) {
+        let mut writer = lock(&self.writer);
+        writer.status = WriterStatus::Closed;
+        self.route.unstage(self);
+        let (is_empty, record, lease) = {
+            let mut state = lock(&self.state);
+            state.is_latched = true;
+            state.has_remains = true;
+            if self.route.options.durability == Durability::Disk {
+                state.contents = state.durable_contents(self.data_start());
+            }
+            let (sealed_ns, _) = state
+                .sealed
+                .unwrap_or((self.header.created_ns, SealReason::Failure));
+            state.sealed = Some((sealed_ns, SealReason::Failure));
+            if state.phase == Phase::Staged {
+                state.phase = Phase::Sealed;
+            }
+            let is_empty = state.contents.frame_count == 0;
+            (
+                is_empty,
+                state.seal_record(self.data_start()),
+                state.lease.take(),
+            )
+        };
+        let failure = SyncError::Failed {
+            path: self.path.clone(),
+            source: Arc::clone(&error),
+        };
+        self.progress.fail(failure, woken);
+        self.notices.post(Notice::SyncFailed(error));
+        if is_empty {
+            self.purge();
+        } else {
+            // Best effort: without the record, recovery may deliver what was refused, which the
+            // sender will have sent again.
+            let _ = self.write_seal(record);
+            self.become_queued(&mut lock(&self.state));
+        }
+        drop(lease);
+    }
+
+    /// Puts a chunk into the queue whose appends do not wait for a sync.
+    pub(crate) fn ask_for_sync(self: &Arc<Chunk>) {
+        let is_synced = {
+            let state = lock(&self.state);
+            state.is_dirty || state.version == state.synced_version
+        };
+        if !is_synced && let Ok(lease) = self.lease() {
+            self.wrote(lease, |_| ());
+        }
+    }
+
+    /// The store is closed: what is not durable never will be.
+    pub(crate) fn refuse(&self, woken: &mut Vec<Waker>) {
+        self.progress.fail(SyncError::Closed, woken);
+    }
+
+    /// Gives back the space behind a sealed chunk's data; returns the bytes.
+    pub(crate) fn trim(&self, lease: &Lease) -> u64 {
+        let mut writer = lock(&self.writer);
+        let new_len = {
+            let state = lock(&self.state);
+            if state.phase != Phase::Queued || state.has_remains {
+                return 0;
+            }
+            align_up(state.contents.end, BLOCK_LEN)
+        };
+        if new_len >= writer.file_len || lease.file().truncate(new_len).is_err() {
+            return 0;
+        }
+        lock(&self.state).file_len = new_len;
+        let freed = std::mem::replace(&mut writer.file_len, new_len) - new_len;
+        self.route.space.release(freed);
+        freed
+    }
+}
+
+impl State {
+    /// What a power cut leaves for certain.
+    fn durable_contents(&self, data_start: u64) -> Contents {
+        if self.is_entry_durable {
+            self.durable
+        } else {
+            Contents::empty(data_start)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Group commit: one thread that syncs for everybody.
+//!
+//! A round takes all dirty chunks, syncs their data, then the directories that got new files,
+//! and only then resolves receipts. Appends go on meanwhile and are the next round's. Files of
+//! purged chunks are removed after the receipts, since nobody waits for that.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::chunk::{Chunk, SyncGoal};
+use crate::queue::Round;
+use crate::route::RouteInner;
+use crate::store::Shared;
+
+/// From this many dirty files on, one call for the whole file system is cheaper than one for
+/// each.
+const SYNC_ALL_FROM: usize = 32;
+
+/// Works until the queue is closed.
+pub(crate) fn run(shared: &Shared) {
+    while let Some(round) = shared.queue.next() {
+        commit(shared, &round.dirty);
+        remove_files(shared, &round);
+        sync_stale_dirs(shared, &round);
+        shared.queue.finish(&round);
+    }
+}
+
+/// A chunk of the round with what its sync is to cover, and how that went.
+struct Job {
+    chunk: Arc<Chunk>,
+    goal: SyncGoal,
+    outcome: Result<(), Arc<io::Error>>,
+}
+
+fn commit(shared: &Shared, dirty: &[Arc<Chunk>]) {
+    let mut woken = Vec::new();
+    let mut jobs: Vec<Job> = dirty
+        .iter()
+        .filter_map(|chunk| {
+            let goal = chunk.begin_sync(&mut woken)?;
+            Some(Job {
+                chunk: Arc::clone(chunk),
+                goal,
+                outcome: Ok(()),
+            })
+        })
+        .collect();
+    let began_ns = shared.elapsed_ns();
+    sync_data(shared, &mut jobs);
+    sync_entries(shared, &mut jobs);
+    if !jobs.is_empty() {
+        shared
+            .counters
+            .round(shared.elapsed_ns().saturating_sub(began_ns));
+    }
+    let appends: u64 = jobs
+        .iter()
+        .map(|job| u64::from(finish(shared, job, &mut woken)))
+        .sum();
+    shared.counters.resolved(appends);
+    woken.into_iter().for_each(Waker::wake);
+    dirty
+        .iter()
+        .for_each(|chunk| chunk.route.give_notices(chunk));
+    jobs.iter().for_each(trim);
+}
+
+fn sync_data(shared: &Shared, jobs: &mut [Job]) {
+    if jobs.len() >= SYNC_ALL_FROM && shared.fs.sync_all(&shared.dir).is_ok() {
+        shared.counters.synced();
+        return;
+    }
+    // Also after a failed call for all: it may concern any file, also one that is not ours. The
+    // descriptors have been open since before the writes, so each tells of its own failure.
+    for job in jobs {
+        shared.counters.synced();
+        job.outcome = job.goal.lease.file().sync_data().map_err(Arc::new);
+    }
+}
+
+/// Makes the directory entries of new files durable.
+fn sync_entries(shared: &Shared, jobs: &mut [Job]) {
+    let mut dirs: BTreeMap<PathBuf, Result<(), Arc<io::Error>>> = BTreeMap::new();
+    for job in jobs
+        .iter_mut()
+        .filter(|job| job.goal.needs_entry && job.outcome.is_ok())
+    {
+        let dir = &job.chunk.route.dir;
+        if !dirs.contains_key(dir) {
+            shared.counters.synced();
+            dirs.insert(dir.clone(), shared.fs.sync_dir(dir).map_err(Arc::new));
+        }
+        if let Some(outcome) = dirs.get(dir) {
+            job.outcome.clone_from(outcome);
+        }
+    }
+}
+
+/// Tells the chunk; returns the appends resolved.
+fn finish(shared: &Shared, job: &Job, woken: &mut Vec<Waker>) -> u32 {
+    match &job.outcome {
+        Ok(()) => job.chunk.finish_sync(&job.goal, woken),
+        Err(error) => {
+            shared.counters.failed();
+            job.chunk.latch(Arc::clone(error), woken);
+            0
+        }
+    }
+}
+
+fn trim(job: &Job) {
+    if job.outcome.is_ok() && job.chunk.trim(&job.goal.lease) > 0 {
+        job.chunk.route.observer.freed();
+    }
+}
+
+/// Removes the files of purged chunks; each route hears once that there is room.
+fn remove_files(shared: &Shared, round: &Round) {
+    let mut freed: BTreeMap<PathBuf, &Arc<RouteInner>> = BTreeMap::new();
+    for chunk in &round.purged {
+        match chunk.remove_file() {
+            Ok(()) => {
+                freed.insert(chunk.route.dir.clone(), &chunk.route);
+            }
+            // The file stays, and so does the space it takes; the next start tries again.
+            Err(error) => {
+                shared.counters.removal_failed();
+                chunk.route.observer.sync_failed(&error.path, &error.source);
+            }
+        }
+    }
+    freed.values().for_each(|route| route.observer.freed());
+    shared.queue.push_stale_dirs(freed.into_keys());
+}
+
+/// A removal that a power cut undoes is repeated by recovery; an error here changes nothing.
+fn sync_stale_dirs(shared: &Shared, round: &Round) {
+    for dir in &round.stale_dirs {
+        shared.counters.synced();
+        let _ = shared.fs.sync_dir(dir);
+    }
+}

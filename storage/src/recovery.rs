@@ -1,0 +1,115 @@
+//! Recovery: `scan -> plan -> apply`.
+//!
+//! Scanning reads and never writes. The plan is data: start-up applies it, and a tool can print
+//! it. What is done with each file:
+//!
+//! | found | step |
+//! |---|---|
+//! | sealed, owed to somebody (or without destinations) | keep |
+//! | every destination served | remove |
+//! | unsealed, zeros behind the last frame | resume |
+//! | unsealed, torn or damaged | copy the damage to the quarantine, seal |
+//! | header intact, never a frame, only zeros | remove |
+//! | only zeros, or empty | remove |
+//! | no readable header | move to the quarantine |
+//! | written by a newer version, or unreadable by an I/O error | leave, report |
+//! | not a chunk's name | leave, report |
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{OpenError, StoreIoError};
+use crate::fs::Fs;
+use crate::observer::ChunkInfo;
+use crate::route::RouteInner;
+
+mod apply;
+mod plan;
+mod scan;
+
+pub use plan::plan;
+pub use scan::{ChunkReport, FileReport, Tail};
+
+/// What recovery does, or did, with one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The file.
+    pub path: PathBuf,
+    /// What is done with it.
+    pub action: Action,
+    /// Why, in plain words.
+    pub reason: String,
+}
+
+/// What is done with one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It is sealed and waits for delivery.
+    Keep,
+    /// It goes on taking appends.
+    Resume,
+    /// Its damaged bytes are copied to the quarantine and it is sealed.
+    Seal,
+    /// It is removed: nothing in it is owed.
+    Remove,
+    /// It is moved to the quarantine as it is.
+    Quarantine,
+    /// It is not touched.
+    Leave,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.action {
+            Action::Keep => "keep",
+            Action::Resume => "resume",
+            Action::Seal => "seal",
+            Action::Remove => "remove",
+            Action::Quarantine => "move to the quarantine",
+            Action::Leave => "leave",
+        };
+        write!(out, "{verb} {}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// What recovery found and did in one route.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// One step for each file, in the order of the names.
+    pub steps: Vec<Step>,
+    /// The chunks the route begins with, oldest first.
+    pub chunks: Vec<ChunkInfo>,
+    /// Steps that could not be applied; their files are as they were.
+    pub failures: Vec<StoreIoError>,
+}
+
+/// Examines the chunk files of one route's directory, by name. Needs no lock and writes nothing;
+/// while a store has the directory open, the answer may be out of date at once.
+///
+/// # Errors
+/// The directory cannot be listed. Whatever is wrong with a file is in its report.
+pub fn inspect_dir(fs: &dyn Fs, dir: &Path) -> Result<Vec<FileReport>, StoreIoError> {
+    let mut entries = fs.read_dir(dir).map_err(StoreIoError::on("list", dir))?;
+    entries.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(entries
+        .iter()
+        .map(|entry| scan::scan_entry(fs, dir, entry))
+        .collect())
+}
+
+/// Recovers a route that is being opened.
+pub(crate) fn recover(route: &Arc<RouteInner>) -> Result<Recovered, OpenError> {
+    let fs = &*route.shared.fs;
+    let reports = inspect_dir(fs, &route.dir)?;
+    let steps = plan(&reports, &route.options.destinations);
+    let recovered = apply::apply(route, &reports, steps);
+    // A killed process may have left entries that were never synced: what is appended to such a
+    // file must not be acknowledged before its entry is durable.
+    fs.sync_dir(&route.dir)
+        .map_err(StoreIoError::on("sync", &route.dir))?;
+    Ok(recovered)
+}
+
+#[cfg(test)]
+mod tests;

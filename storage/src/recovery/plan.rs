@@ -1,0 +1,108 @@
+//! Deciding what to do with each file, from the reports alone.
+
+use std::collections::HashSet;
+
+use super::scan::{ChunkReport, FileReport, Tail};
+use super::{Action, Step};
+use crate::header::SlotState;
+
+/// What start-up would do with the files of a route that now has these destinations. One step
+/// for each report, in the same order.
+pub fn plan(reports: &[FileReport], destinations: &[String]) -> Vec<Step> {
+    let mut resumed = HashSet::new();
+    reports
+        .iter()
+        .map(|report| {
+            let (action, reason) = match report {
+                FileReport::Chunk(chunk) => {
+                    let is_first = |chunk: &ChunkReport| {
+                        resumed.insert((chunk.meta.key.clone(), chunk.meta.note.clone()))
+                    };
+                    plan_chunk(chunk, destinations, is_first)
+                }
+                other => plan_other(other),
+            };
+            Step {
+                path: report.path().to_owned(),
+                action,
+                reason,
+            }
+        })
+        .collect()
+}
+
+fn plan_other(report: &FileReport) -> (Action, String) {
+    match report {
+        FileReport::Unreadable { why, .. } => (Action::Quarantine, why.clone()),
+        FileReport::Blank { .. } => (Action::Remove, "nothing was ever written to it".to_owned()),
+        FileReport::Newer { .. } => (
+            Action::Leave,
+            "a newer version of the program wrote it".to_owned(),
+        ),
+        FileReport::Failed { why, .. } => (Action::Leave, format!("it cannot be read: {why}")),
+        FileReport::Unknown { .. } | FileReport::Chunk(_) => {
+            (Action::Leave, "it is not a chunk file".to_owned())
+        }
+    }
+}
+
+fn plan_chunk(
+    chunk: &ChunkReport,
+    destinations: &[String],
+    is_first_of_key: impl FnOnce(&ChunkReport) -> bool,
+) -> (Action, String) {
+    let is_served = |slot: &Option<SlotState>| slot.is_some_and(|state| state != SlotState::Owed);
+    if !chunk.slots.is_empty() && chunk.slots.iter().all(is_served) {
+        return (
+            Action::Remove,
+            "every destination has been served".to_owned(),
+        );
+    }
+    let Some(tail) = &chunk.tail else {
+        return (
+            Action::Keep,
+            format!("sealed, {} events", chunk.event_count),
+        );
+    };
+    if chunk.frame_count == 0 {
+        return plan_frameless(tail);
+    }
+    if let Some(reason) = why_not_resumed(chunk, tail, destinations, is_first_of_key) {
+        return (Action::Seal, reason);
+    }
+    (
+        Action::Resume,
+        format!("staged, {} events", chunk.event_count),
+    )
+}
+
+fn plan_frameless(tail: &Tail) -> (Action, String) {
+    if tail.damage.is_empty() && !tail.is_seal_damaged {
+        (Action::Remove, "no event was ever stored in it".to_owned())
+    } else {
+        (Action::Quarantine, "it holds no intact frame".to_owned())
+    }
+}
+
+fn why_not_resumed(
+    chunk: &ChunkReport,
+    tail: &Tail,
+    destinations: &[String],
+    is_first_of_key: impl FnOnce(&ChunkReport) -> bool,
+) -> Option<String> {
+    if let Some(damage) = tail.damage.first() {
+        let (bytes, offset) = (
+            tail.damage.iter().map(|damage| damage.len).sum::<u64>(),
+            damage.offset,
+        );
+        Some(format!("{bytes} damaged bytes, the first at {offset}"))
+    } else if tail.is_seal_damaged {
+        Some("its seal record is damaged".to_owned())
+    } else if chunk.meta.destinations != destinations {
+        Some("the route's destinations have changed".to_owned())
+    } else if !is_first_of_key(chunk) {
+        Some("an older chunk of its key goes on".to_owned())
+    } else {
+        None
+    }
+}

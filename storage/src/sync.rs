@@ -1,0 +1,19 @@
+//! Locks that survive a panic of their holder.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Locks `mutex`.
+///
+/// A poisoned lock is taken anyway: what the locks here guard is changed in single steps after
+/// everything that can fail, so a panic leaves no half-made state, and losing a whole route to
+/// one panicking caller would be worse.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on `condition`, like [`lock`] ignoring poison.
+pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition
+        .wait(guard)
+        .unwrap_or_else(PoisonError::into_inner)
+}
