@@ -19,10 +19,10 @@ pub use moment::Moment;
 
 pub use crate::metrics::ChunkTotals;
 
-/// Looks into the engine. Calls may read from the disk and block: the admin API makes them off the
-/// runtime's own threads.
+/// Looks into the engine. All calls but [`health`](Self::health) may read from the disk and block:
+/// the admin API makes them off the runtime's own threads.
 pub trait Inspect: Send + Sync + 'static {
-    /// Whether the daemon does its work.
+    /// Whether the daemon does its work. Never blocks, so that it is answered on a bad day too.
     fn health(&self) -> Health;
 
     /// Everything but the chunks.

@@ -4,17 +4,15 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::event::Timestamp;
+
 /// A moment in Unix nanoseconds, written as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub i64);
 
 impl fmt::Display for Moment {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(timestamp) => write!(out, "{timestamp:.9}"),
-            // Unreachable: jiff's range holds every i64 of nanoseconds. The number beats a panic.
-            Err(_) => write!(out, "{}", self.0),
-        }
+        write!(out, "{:.9}", Timestamp::from_ns(self.0).to_jiff())
     }
 }
 

@@ -1,0 +1,8 @@
+//! What everything that serves HTTP shares: the serving of connections, and how a problem is
+//! answered.
+
+mod problem;
+mod serve;
+
+pub use problem::Problem;
+pub use serve::{Limits, Server, Watch};
