@@ -5,6 +5,9 @@ use super::Error;
 /// Bytes that have to be looked at to know a value's extent: the marker and the widest length.
 pub(super) const HEAD_SIZE_MAX: usize = 5;
 
+/// Offsets and the lengths that heads claim (below `2^33` bytes) are added without overflow.
+const _: () = assert!(usize::BITS >= 64);
+
 /// What a marker byte says.
 ///
 /// The length of the body is found without a branch: the four bytes behind the marker, as a
