@@ -3,6 +3,8 @@
 //! An input binds its socket when it is made, so that a wrong address stops the start, and serves
 //! until it is told to stop. It acknowledges a batch only when the intake's receipt has resolved.
 
+pub mod forward;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 

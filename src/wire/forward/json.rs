@@ -19,18 +19,15 @@ use crate::msgpack::{from_json, write};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonMessage<'a> {
+pub struct JsonMessage {
     /// The events' tag; never empty.
-    pub tag: Cow<'a, str>,
+    pub tag: String,
     /// MessagePack entries back to back.
     pub payload: Vec<u8>,
     /// The JSON value to acknowledge the batch by, to be echoed as it is; `None`: no
     /// acknowledgement is wanted. At most [`CHUNK_SIZE_MAX`] bytes.
-    pub chunk: Option<&'a str>,
+    pub chunk: Option<String>,
 }
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct JsonOptions<'a> {
@@ -38,12 +35,12 @@ struct JsonOptions<'a> {
     chunk: Option<&'a RawValue>,
 }
 
-impl<'a> JsonMessage<'a> {
+impl JsonMessage {
     /// Reads the one message that `text` holds.
     ///
     /// # Errors
     /// [`Invalid`].
-    pub fn read(text: &'a [u8]) -> Result<Self, Invalid> {
+    pub fn read(text: &[u8]) -> Result<Self, Invalid> {
         if text.trim_ascii_start().first() != Some(&b'[') {
             return Err(Invalid::NotAnArray);
         }
@@ -75,9 +72,9 @@ impl<'a> JsonMessage<'a> {
     /// What the sender calls the batch: the text of `chunk` if it is a string, else its JSON;
     /// empty if there is none.
     #[must_use]
-    pub fn batch_id(&self) -> Cow<'a, str> {
-        let chunk = self.chunk.unwrap_or_default();
-        serde_json::from_str(chunk).map_or(Cow::Borrowed(chunk), |Text(text)| text)
+    pub fn batch_id(&self) -> Cow<'_, str> {
+        let chunk = self.chunk.as_deref().unwrap_or_default();
+        serde_json::from_str(chunk).map_or(Cow::Borrowed(chunk), Cow::Owned)
     }
 }
 
@@ -88,8 +85,8 @@ pub fn write_ack(out: &mut Vec<u8>, chunk: &str) {
     out.extend_from_slice(b"}");
 }
 
-fn read_tag(element: &str) -> Result<Cow<'_, str>, Invalid> {
-    let Text(tag) = serde_json::from_str(element).map_err(|_| Invalid::Tag)?;
+fn read_tag(element: &str) -> Result<String, Invalid> {
+    let tag: String = serde_json::from_str(element).map_err(|_| Invalid::Tag)?;
     if tag.is_empty() {
         return Err(Invalid::Tag);
     }
@@ -97,7 +94,7 @@ fn read_tag(element: &str) -> Result<Cow<'_, str>, Invalid> {
 }
 
 /// The `chunk` of the options, if these are an object; null counts as none.
-fn read_chunk(options: &str) -> Result<Option<&str>, Invalid> {
+fn read_chunk(options: &str) -> Result<Option<String>, Invalid> {
     if !options.starts_with('{') {
         return Ok(None);
     }
@@ -107,7 +104,7 @@ fn read_chunk(options: &str) -> Result<Option<&str>, Invalid> {
         Some(chunk) if chunk.len() > CHUNK_SIZE_MAX => {
             Err(Invalid::ChunkTooLong { size: chunk.len() })
         }
-        chunk => Ok(chunk),
+        chunk => Ok(chunk.map(str::to_owned)),
     }
 }
 

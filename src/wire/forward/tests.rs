@@ -250,12 +250,12 @@ fn json_messages_become_the_same_entries() {
     let single = JsonMessage::read(br#"["app", 1, {"a": 1}, {"chunk": "id"}]"#).unwrap();
     assert_eq!(single.tag, "app");
     assert_eq!(single.payload, b"\x92\x01\x81\xa1a\x01");
-    assert_eq!(single.chunk, Some("\"id\""));
+    assert_eq!(single.chunk.as_deref(), Some("\"id\""));
     let many = JsonMessage::read(br#" ["app", [[1, {"a": 1}], [2, {"a": 2}]]]"#).unwrap();
     assert_eq!(many.payload, ENTRIES);
     assert_eq!(many.chunk, None);
     let many = JsonMessage::read(br#"["app", [], {"size": 0, "chunk": 7}]"#).unwrap();
-    assert_eq!((many.payload, many.chunk), (Vec::new(), Some("7")));
+    assert_eq!((many.payload, many.chunk), (vec![], Some("7".to_owned())));
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_json_chunk_is_echoed_byte_for_byte() {
     ] {
         let text = format!(r#"["app", [], {{"size": 0, "chunk": {chunk} }}]"#);
         let message = JsonMessage::read(text.as_bytes()).unwrap();
-        assert_eq!(message.chunk, Some(chunk));
+        assert_eq!(message.chunk.as_deref(), Some(chunk));
         assert_eq!(message.batch_id(), id);
         let mut ack = Vec::new();
         json::write_ack(&mut ack, chunk);

@@ -1,0 +1,199 @@
+//! From a framed message to the intake, and on to the queue of acknowledgements.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::mpsc::Sender;
+
+use super::Shared;
+use super::acks::Taken;
+use super::error::ConnectionError;
+use crate::buffer::Incoming;
+use crate::msgpack::write;
+use crate::wire::compression::{Codec, UnpackError};
+use crate::wire::forward::json::{self, JsonMessage};
+use crate::wire::forward::{self, Entries, Invalid, Layout, Message};
+
+/// Nothing blocks the runtime for more than half a millisecond: packed payloads and JSON texts of
+/// more bytes than this are worked on elsewhere, as is what unpacks to more than
+/// [`UNPACKED_INLINE_MAX`].
+const PACKED_INLINE_MAX: usize = 16 * 1024;
+
+/// See [`PACKED_INLINE_MAX`].
+const UNPACKED_INLINE_MAX: usize = 128 * 1024;
+
+/// Hands the batches of one connection over.
+pub(super) struct Handover<'a> {
+    shared: &'a Shared,
+    queue: Sender<Taken>,
+    unacknowledged: &'a AtomicUsize,
+}
+
+impl<'a> Handover<'a> {
+    /// Batches that are taken go into `queue` and are added to `unacknowledged`, from which the
+    /// other end of the queue subtracts them.
+    pub(super) fn new(
+        shared: &'a Shared,
+        queue: Sender<Taken>,
+        unacknowledged: &'a AtomicUsize,
+    ) -> Self {
+        Self {
+            shared,
+            queue,
+            unacknowledged,
+        }
+    }
+
+    /// Whether nothing waits for its receipt.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unacknowledged.load(Relaxed) == 0
+    }
+
+    /// Hands over the MessagePack message that `bytes` begin with. What is no array is passed
+    /// over with a warning, nil without one.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]: the batch was not taken.
+    pub(super) async fn message(
+        &self,
+        bytes: &[u8],
+        layout: &Layout,
+    ) -> Result<(), ConnectionError> {
+        let message = match Message::read(bytes, layout) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(Invalid::NotAnArray) => return self.pass_over().await,
+            Err(invalid) => return Err(invalid.into()),
+        };
+        if message.options.signal.is_some_and(|signal| signal != 0) {
+            self.warn("batch of metrics or traces taken as if it were logs");
+        }
+        let payload = match message.entries {
+            Entries::Packed(payload) => Cow::Borrowed(payload),
+            Entries::Compressed(codec, packed) => self.unpack(codec, packed).await?.into(),
+            Entries::Single { time, record } => entry(time, record).into(),
+        };
+        let batch = Incoming {
+            tag: message.tag,
+            payload: &payload,
+            batch_id: message.options.batch_id(),
+            patience: None,
+        };
+        let ack = message
+            .options
+            .chunk
+            .map(|chunk| written(forward::write_ack, chunk));
+        self.hand_over(batch, ack).await
+    }
+
+    /// Hands over the JSON message that `text` holds. What is no array is passed over with a
+    /// warning.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]: the batch was not taken.
+    pub(super) async fn json(&self, text: &[u8]) -> Result<(), ConnectionError> {
+        let message = match self.read_json(text).await? {
+            Ok(message) => message,
+            Err(Invalid::NotAnArray) => return self.pass_over().await,
+            Err(invalid) => return Err(invalid.into()),
+        };
+        let batch_id = message.batch_id();
+        let batch = Incoming {
+            tag: &message.tag,
+            payload: &message.payload,
+            batch_id: batch_id.as_bytes(),
+            patience: None,
+        };
+        let ack = message
+            .chunk
+            .as_deref()
+            .map(|chunk| written(json::write_ack, chunk));
+        self.hand_over(batch, ack).await
+    }
+
+    /// The place in the queue is taken first: when there is none, nothing is stored.
+    async fn hand_over(
+        &self,
+        batch: Incoming<'_>,
+        ack: Option<Vec<u8>>,
+    ) -> Result<(), ConnectionError> {
+        let Ok(place) = self.queue.reserve().await else {
+            // The writing half has failed, and with it the connection.
+            return Ok(());
+        };
+        let pending = self.shared.context.intake.accept(batch).await?;
+        self.shared.stats().batches.fetch_add(1, Relaxed);
+        self.unacknowledged.fetch_add(1, Relaxed);
+        place.send(Taken {
+            pending,
+            ack,
+            payload_size: batch.payload.len() as u64,
+        });
+        Ok(())
+    }
+
+    async fn unpack(&self, codec: Codec, packed: &[u8]) -> Result<Vec<u8>, ConnectionError> {
+        let size_max = self.shared.plan.unpacked_size_max;
+        let inline_max = size_max.min(UNPACKED_INLINE_MAX);
+        if packed.len() <= PACKED_INLINE_MAX {
+            match codec.unpack(packed, inline_max) {
+                Err(UnpackError::TooLarge { .. }) if inline_max < size_max => {}
+                unpacked => return Ok(unpacked?),
+            }
+        }
+        let packed = packed.to_vec();
+        let unpacked = self.elsewhere(move || codec.unpack(&packed, size_max));
+        Ok(unpacked.await??)
+    }
+
+    async fn read_json(
+        &self,
+        text: &[u8],
+    ) -> Result<Result<JsonMessage, Invalid>, ConnectionError> {
+        if text.len() <= PACKED_INLINE_MAX {
+            return Ok(JsonMessage::read(text));
+        }
+        let text = text.to_vec();
+        self.elsewhere(move || JsonMessage::read(&text)).await
+    }
+
+    /// Runs `work` outside the runtime.
+    async fn elsewhere<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ConnectionError> {
+        // Closed never: the semaphore lives as long as the input.
+        let _permit = self.shared.blocking.acquire().await;
+        Ok(tokio::task::spawn_blocking(work).await?)
+    }
+
+    /// A sender can put very many such messages into one read, and the others want their turn.
+    async fn pass_over(&self) -> Result<(), ConnectionError> {
+        self.warn("message passed over: not an array");
+        tokio::task::consume_budget().await;
+        Ok(())
+    }
+
+    fn warn(&self, oddity: &'static str) {
+        let context = &self.shared.context;
+        if let Some(held_back) = self.shared.oddities.admit(context.clock.now()) {
+            tracing::warn!(input = &*context.name, held_back, "{oddity}");
+        }
+    }
+}
+
+/// The entry `[time, record]`.
+fn entry(time: &[u8], record: &[u8]) -> Vec<u8> {
+    let mut entry = Vec::with_capacity(1 + time.len() + record.len());
+    write::array_head(&mut entry, 2);
+    entry.extend_from_slice(time);
+    entry.extend_from_slice(record);
+    entry
+}
+
+fn written<T: ?Sized>(write: fn(&mut Vec<u8>, &T), chunk: &T) -> Vec<u8> {
+    let mut ack = Vec::new();
+    write(&mut ack, chunk);
+    ack
+}

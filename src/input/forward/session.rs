@@ -1,0 +1,179 @@
+//! A connection after the handshake: messages in, acknowledgements out, until either side ends it.
+
+use std::pin::pin;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Shared;
+use super::acks::{AckWriter, UNACKNOWLEDGED_MAX};
+use super::error::ConnectionError;
+use super::handover::Handover;
+use super::read_buffer::ReadBuffer;
+use crate::msgpack::{self, JsonFramer};
+use crate::wire::forward::{Layout, Scanner};
+
+/// After so long without a byte, a connection gives memory back.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
+/// Serves a connection whose sender may send batches.
+///
+/// Both halves run in this task. The writing half comes first whenever the task wakes, so that a
+/// sender who never pauses cannot starve its own acknowledgements.
+///
+/// # Errors
+/// [`ConnectionError`]. Batches that were taken before a bad message are still acknowledged.
+pub(super) async fn run<R, W>(
+    shared: &Shared,
+    buffer: ReadBuffer,
+    reader: R,
+    writer: W,
+) -> Result<(), ConnectionError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    // One more batch is in the writing half's hands.
+    let (queue, taken) = mpsc::channel(UNACKNOWLEDGED_MAX - 1);
+    let unacknowledged = AtomicUsize::new(0);
+    let acks = AckWriter::new(writer, taken, &unacknowledged, shared.stats());
+    let session = Reading {
+        handover: Handover::new(shared, queue, &unacknowledged),
+        shared,
+        buffer,
+        reader,
+        dialect: Dialect::Unknown,
+    };
+    let mut writing = pin!(acks.run());
+    let mut reading = pin!(shared.context.stop.run_until_cancelled(session.run()));
+    let read = tokio::select! {
+        biased;
+        failed = &mut writing => return failed,
+        read = &mut reading => read.unwrap_or(Ok(())),
+    };
+    // What was being read is dropped with its end of the queue, so that the other half ends too.
+    let written = writing.await;
+    read.and(written)
+}
+
+/// The reading half.
+struct Reading<'a, R> {
+    handover: Handover<'a>,
+    shared: &'a Shared,
+    buffer: ReadBuffer,
+    reader: R,
+    dialect: Dialect,
+}
+
+/// How a connection's messages are written; its first byte decides for good.
+enum Dialect {
+    Unknown,
+    MessagePack(Scanner),
+    Json(JsonFramer),
+}
+
+/// What the buffer begins with.
+enum Framed {
+    Message(Layout),
+    Json { len: usize },
+    Incomplete { needed: usize },
+}
+
+impl<R: AsyncRead + Unpin> Reading<'_, R> {
+    /// Reads until the sender closes.
+    async fn run(mut self) -> Result<(), ConnectionError> {
+        loop {
+            match self.frame()? {
+                Framed::Message(layout) => {
+                    self.handover.message(self.buffer.unused(), &layout).await?;
+                    self.buffer.consume(layout.len);
+                }
+                Framed::Json { len } => {
+                    self.handover.json(&self.buffer.unused()[..len]).await?;
+                    self.buffer.consume(len);
+                }
+                Framed::Incomplete { needed } => {
+                    if self.fill(needed).await? == 0 {
+                        return self.end();
+                    }
+                }
+            }
+        }
+    }
+
+    /// White space may follow the last JSON text.
+    fn end(&self) -> Result<(), ConnectionError> {
+        if self.buffer.unused().trim_ascii().is_empty() {
+            Ok(())
+        } else {
+            Err(ConnectionError::Truncated)
+        }
+    }
+
+    fn frame(&mut self) -> Result<Framed, ConnectionError> {
+        let size_max = self.shared.plan.message_size_max;
+        let unused = self.buffer.unused();
+        self.dialect.choose(unused);
+        let (framed, size) = match self.dialect.advance(unused) {
+            Ok(framed @ Framed::Message(Layout { len, .. }) | framed @ Framed::Json { len }) => {
+                (framed, len)
+            }
+            Ok(framed @ Framed::Incomplete { needed }) => {
+                (framed, unused.len().saturating_add(needed))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if size > size_max {
+            return Err(ConnectionError::TooLarge { size_max });
+        }
+        Ok(framed)
+    }
+
+    /// Reads more; 0: there will be no more. A sender that waits for us is not idle.
+    async fn fill(&mut self, needed: usize) -> Result<usize, ConnectionError> {
+        let idle_timeout = self.shared.plan.idle_timeout.unwrap_or(Duration::MAX);
+        let mut patience = REST_AFTER.min(idle_timeout);
+        let mut waited = Duration::ZERO;
+        loop {
+            let filling = self.buffer.fill(&mut self.reader, needed);
+            if let Ok(read) = timeout(patience, filling).await {
+                return Ok(read?);
+            }
+            self.buffer.rest();
+            waited = waited.saturating_add(patience);
+            if waited >= idle_timeout {
+                if self.handover.is_settled() {
+                    return Err(ConnectionError::Idle);
+                }
+                waited = Duration::ZERO;
+            }
+            patience = idle_timeout - waited;
+        }
+    }
+}
+
+impl Dialect {
+    fn choose(&mut self, bytes: &[u8]) {
+        if let (Self::Unknown, Some(first)) = (&self, bytes.first()) {
+            *self = match first {
+                b'{' | b'[' => Self::Json(JsonFramer::new()),
+                _ => Self::MessagePack(Scanner::new()),
+            };
+        }
+    }
+
+    fn advance(&mut self, bytes: &[u8]) -> Result<Framed, msgpack::Error> {
+        let framed = match self {
+            Self::Unknown => Err(msgpack::Error::Incomplete { needed: 1 }),
+            Self::MessagePack(scanner) => scanner.advance(bytes).map(Framed::Message),
+            Self::Json(framer) => framer.advance(bytes).map(|len| Framed::Json { len }),
+        };
+        match framed {
+            Err(msgpack::Error::Incomplete { needed }) => Ok(Framed::Incomplete { needed }),
+            framed => framed,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The input over real loopback sockets, with an intake whose receipts resolve on command.
+
+mod exchange;
+mod limits;
+mod rig;
+mod security;
