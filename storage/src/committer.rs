@@ -122,6 +122,7 @@ fn trim(job: &Job) {
 fn remove_files(shared: &Shared, round: &Round) {
     let mut freed: BTreeMap<PathBuf, &Arc<RouteInner>> = BTreeMap::new();
     for chunk in &round.purged {
+        chunk.route.give_notices(chunk);
         match chunk.remove_file() {
             Ok(()) => {
                 freed.insert(chunk.route.dir.clone(), &chunk.route);

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 mod mapping;
 mod real;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 
 pub use mapping::Mapping;
 pub use real::RealFs;

@@ -74,3 +74,6 @@ pub use store::{
     DEAD_DIR, LOCK_FILE, MonotonicClock, QUARANTINE_DIR, ROUTES_DIR, Store, StoreOptions,
 };
 pub use walk::{Damage, DamageKind};
+
+#[cfg(test)]
+mod tests;

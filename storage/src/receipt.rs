@@ -96,9 +96,13 @@ impl Progress {
         waiting.failure.clone().map(Err)
     }
 
-    /// Everything below `end` is durable: moves who waited for it to `woken`.
+    /// Everything below `end` is durable: moves who waited for it to `woken`. After a failure
+    /// nothing is.
     pub(crate) fn advance(&self, end: u64, woken: &mut Vec<Waker>) {
         let mut waiting = lock(&self.waiting);
+        if waiting.failure.is_some() {
+            return;
+        }
         self.durable_end.fetch_max(end, Ordering::Release);
         let rest = match end.checked_add(1) {
             Some(next) => waiting.wakers.split_off(&next),
@@ -147,6 +151,8 @@ mod tests {
         progress.advance(100, &mut woken);
         progress.fail(SyncError::Closed, &mut woken);
         assert!(Receipt::new(Arc::clone(&progress), 100).wait().is_ok());
+        assert!(Receipt::new(Arc::clone(&progress), 101).wait().is_err());
+        progress.advance(200, &mut woken);
         assert!(Receipt::new(progress, 101).wait().is_err());
     }
 }

@@ -392,12 +392,22 @@ impl RouteInner {
             key: key.clone(),
             note: note.cloned(),
         };
-        let id = self.shared.ids.next(now_ns);
+        let id = self.unused_id(now_ns, &stage);
         let chunk = Chunk::unborn(self, id, now_ns, meta)
             .ok_or(AppendError::Invalid("the chunk key is too long"))?;
         let chunk = Arc::new(chunk);
         stage.stage(&chunk);
         Ok(chunk)
+    }
+
+    /// An id that no chunk has, also if an earlier run had the same seed.
+    fn unused_id(&self, now_ns: i64, stage: &Stage) -> ChunkId {
+        loop {
+            let id = self.shared.ids.next(now_ns);
+            if !stage.chunks.contains_key(&id) {
+                return id;
+            }
+        }
     }
 
     /// Lists a chunk whose file exists.

@@ -1,6 +1,6 @@
 //! Writing a frame into a chunk, and creating the file with the first one.
 
-use std::io::IoSlice;
+use std::io::{ErrorKind, IoSlice};
 use std::sync::{Arc, MutexGuard};
 
 use super::notices::Notice;
@@ -46,7 +46,9 @@ impl Chunk {
         }
         let frame = frame::encode(entry.head, &entry.body, &self.seed, writer.end);
         let was_unborn = writer.status == WriterStatus::Unborn;
-        let lease = self.prepare(&mut writer, frame.len)?;
+        let Some(lease) = self.prepare(&mut writer, frame.len)? else {
+            return Ok(Placed::Elsewhere);
+        };
         self.write_frame(&mut writer, &lease, &frame, entry.now_ns)?;
         self.note_frame(&mut writer, lease, entry, was_unborn);
         let receipt = self.receipt(writer.end);
@@ -81,26 +83,32 @@ impl Chunk {
         }
     }
 
-    /// The open file with space for `frame_len` more bytes.
+    /// The open file with space for `frame_len` more bytes; `None` if a file of this name exists,
+    /// which takes two runs with one seed.
     fn prepare(
         self: &Arc<Chunk>,
         writer: &mut Writer,
         frame_len: u64,
-    ) -> Result<Arc<Lease>, AppendError> {
+    ) -> Result<Option<Arc<Lease>>, AppendError> {
         let is_unborn = writer.status == WriterStatus::Unborn;
         let lease = if is_unborn {
             self.create(writer)
         } else {
             self.lease()
         };
-        let lease = lease.map_err(append_error)?;
+        let lease = match lease {
+            Err(error) if is_unborn && error.source.kind() == ErrorKind::AlreadyExists => {
+                return Ok(None);
+            }
+            lease => lease.map_err(append_error)?,
+        };
         self.grow(writer, &lease, writer.end + frame_len)
             .inspect_err(|_| {
                 if is_unborn {
                     self.abandon(writer);
                 }
             })?;
-        Ok(lease)
+        Ok(Some(lease))
     }
 
     fn create(self: &Arc<Chunk>, writer: &mut Writer) -> Result<Arc<Lease>, StoreIoError> {

@@ -29,12 +29,15 @@ impl Chunk {
     pub(crate) fn begin_sync(&self, woken: &mut Vec<Waker>) -> Option<SyncGoal> {
         let mut state = lock(&self.state);
         state.is_dirty = false;
+        if state.is_latched {
+            return None;
+        }
         if state.phase == Phase::Purged {
             // Its owner dropped it on purpose: nobody needs to send it again.
             self.progress.advance(u64::MAX, woken);
             return None;
         }
-        if state.is_latched || state.version == state.synced_version {
+        if state.version == state.synced_version {
             return None;
         }
         Some(SyncGoal {

@@ -1,0 +1,244 @@
+//! A file system in memory that can lose power, run full and fail, for tests.
+//!
+//! Two images: what programs see, and what the medium has for certain. A power cut keeps the
+//! second and of the difference any part: each 512-byte sector, each change of a directory and
+//! each file's length survives or does not, as a seed decides. Renames are atomic.
+
+use std::collections::BTreeSet;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping};
+use crate::sync::lock;
+
+mod disk;
+
+use disk::{Disk, InodeId};
+
+/// A simulated file system; clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct SimFs(Arc<Mutex<Disk>>);
+
+/// What goes wrong, and when. Counts begin at 0 when the faults are set.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Bytes that files may take, in blocks of 4096; `None` is no limit.
+    pub capacity_bytes: Option<u64>,
+    /// Which calls of `sync_data` fail, losing what they should have made durable.
+    pub failing_syncs: BTreeSet<u64>,
+    /// Which calls of `sync_dir` fail, likewise.
+    pub failing_dir_syncs: BTreeSet<u64>,
+    /// Which calls of `sync_all` fail; the `sync_data` of a file with unsynced data then fails
+    /// once, too.
+    pub failing_sync_alls: BTreeSet<u64>,
+    /// Which writes fail after half of their bytes.
+    pub failing_writes: BTreeSet<u64>,
+    /// After this many changing operations in all, every call fails: the power is off.
+    pub power_off_after: Option<u64>,
+}
+
+/// One changing operation, in the order they were made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A file was created.
+    Create(PathBuf),
+    /// Directories were created.
+    CreateDirs(PathBuf),
+    /// Bytes were written to the file, from offset to end.
+    Write(PathBuf, u64, u64),
+    /// The file's length was set, growing or shrinking it.
+    SetLen(PathBuf, u64),
+    /// The file's data was synced.
+    SyncData(PathBuf),
+    /// The directory was synced.
+    SyncDir(PathBuf),
+    /// Everything was synced.
+    SyncAll,
+    /// The file was moved.
+    Rename(PathBuf, PathBuf),
+    /// The file was removed.
+    Remove(PathBuf),
+    /// What a test noted, to compare its place with the operations'.
+    Note(String),
+}
+
+impl SimFs {
+    /// An empty file system without faults.
+    pub fn new() -> SimFs {
+        SimFs::default()
+    }
+
+    /// Sets what will go wrong from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        lock(&self.0).set_faults(faults);
+    }
+
+    /// Changing operations made so far; the measure of [`Faults::power_off_after`].
+    pub fn op_count(&self) -> u64 {
+        lock(&self.0).op_count
+    }
+
+    /// Everything done so far.
+    pub fn log(&self) -> Vec<Op> {
+        lock(&self.0).log.clone()
+    }
+
+    /// Puts a note into the log.
+    pub fn note(&self, text: impl Into<String>) {
+        lock(&self.0).log.push(Op::Note(text.into()));
+    }
+
+    /// What a power cut at this moment may leave; another seed, another outcome.
+    pub fn after_power_cut(&self, seed: u64) -> SimFs {
+        SimFs(Arc::new(Mutex::new(lock(&self.0).after_power_cut(seed))))
+    }
+
+    /// What a killed process leaves: everything it wrote.
+    pub fn after_kill(&self) -> SimFs {
+        SimFs(Arc::new(Mutex::new(lock(&self.0).after_kill())))
+    }
+
+    /// A file's bytes as programs see them.
+    pub fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
+        lock(&self.0).bytes(path)
+    }
+
+    /// Replaces a file's bytes on the medium, as damage does; creates it if needed.
+    pub fn set_bytes(&self, path: &Path, bytes: Vec<u8>) {
+        lock(&self.0).set_bytes(path, bytes);
+    }
+
+    /// Every file, in order.
+    pub fn files(&self) -> Vec<PathBuf> {
+        lock(&self.0).files()
+    }
+
+    /// Files open now (handles that exist).
+    pub fn open_count(&self) -> usize {
+        lock(&self.0).open_count
+    }
+
+    fn handle(&self, inode: InodeId, path: &Path) -> Arc<dyn File> {
+        lock(&self.0).open_count += 1;
+        Arc::new(SimFile {
+            fs: self.clone(),
+            inode,
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Fs for SimFs {
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let inode = lock(&self.0).create_new(path)?;
+        Ok(self.handle(inode, path))
+    }
+
+    fn open(&self, path: &Path, _: Access) -> io::Result<Arc<dyn File>> {
+        let inode = lock(&self.0).find(path)?;
+        Ok(self.handle(inode, path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        lock(&self.0).rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        lock(&self.0).remove_file(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        lock(&self.0).read_dir(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        lock(&self.0).create_dir_all(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        lock(&self.0).sync_dir(path)
+    }
+
+    fn sync_all(&self, _: &Path) -> io::Result<()> {
+        lock(&self.0).sync_all()
+    }
+
+    fn free_space(&self, _: &Path) -> io::Result<u64> {
+        Ok(lock(&self.0).free_space())
+    }
+
+    fn try_lock(&self, path: &Path, owner: &[u8]) -> io::Result<LockOutcome> {
+        let taken = lock(&self.0).try_lock(path, owner);
+        Ok(match taken {
+            Ok(()) => LockOutcome::Taken(Box::new(SimLock {
+                fs: self.clone(),
+                path: path.to_owned(),
+            })),
+            Err(owner) => LockOutcome::HeldBy(owner),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct SimLock {
+    fs: SimFs,
+    path: PathBuf,
+}
+
+impl LockGuard for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        lock(&self.fs.0).unlock(&self.path);
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    fs: SimFs,
+    inode: InodeId,
+    path: PathBuf,
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        lock(&self.fs.0).open_count -= 1;
+    }
+}
+
+impl File for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        lock(&self.fs.0).read_at(self.inode, buffer, offset)
+    }
+
+    fn write_all_at(&self, parts: &mut [IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        lock(&self.fs.0).write(self.inode, &self.path, &bytes, offset)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        lock(&self.fs.0).allocate(self.inode, &self.path, len)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        lock(&self.fs.0).truncate(self.inode, &self.path, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        lock(&self.fs.0).sync_data(self.inode, &self.path)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        lock(&self.fs.0).len(self.inode)
+    }
+
+    fn map(&self, len: u64) -> io::Result<Mapping> {
+        if self.len()? < len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut bytes = vec![0; crate::layout::to_usize(len)];
+        self.read_at(&mut bytes, 0)?;
+        Ok(Mapping::of_bytes(bytes))
+    }
+}
