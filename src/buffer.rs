@@ -8,8 +8,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::msgpack;
+
+mod room;
+mod route_buffer;
+mod router;
+mod split;
 mod stats;
 
+pub use room::Room;
+pub use route_buffer::{Evict, RouteBuffer};
+pub use router::Router;
 pub use stats::{HeldBack, IntakeStats, RouteStats};
 
 /// A batch as an input has it: events of one tag.
@@ -124,5 +133,16 @@ impl Pending {
     /// [`Refused::NotStored`] if a sync failed: the batch must not be acknowledged.
     pub async fn durable(self) -> Result<(), Refused> {
         self.durable.await
+    }
+}
+
+fn malformed(error: &msgpack::Error, payload: &[u8]) -> Refused {
+    let offset = match *error {
+        msgpack::Error::Incomplete { .. } => payload.len(),
+        msgpack::Error::Malformed { offset, .. } | msgpack::Error::TooDeep { offset } => offset,
+    };
+    Refused::Malformed {
+        offset,
+        reason: error.to_string(),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 mod chunk;
 mod delivery;
 
-pub use chunk::Chunk;
+pub use chunk::{Chunk, ChunkReader, Frame, OpenChunk, Window};
 pub use delivery::{Delivery, Resolve};
 
 /// A future without a name, as object-safe traits return it.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use forebay_storage::Durability;
 use secrecy::SecretString;
 
 /// The whole configuration.
@@ -180,15 +181,6 @@ pub struct BufferPlan {
     pub slow_flush_log_threshold: Duration,
     /// When a failed delivery is tried again.
     pub retry: RetryPlan,
-}
-
-/// What an acknowledgement means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Synced: survives a power cut.
-    Disk,
-    /// In the page cache: survives a killed process, not a power cut.
-    Memory,
 }
 
 /// When chunks are flushed.

@@ -114,6 +114,8 @@ pub struct RouteTotals {
     pub file_bytes: u64,
     /// The limit of `file_bytes`.
     pub limit_bytes: u64,
+    /// When the oldest chunk was created, Unix nanoseconds; `None` if there is none.
+    pub oldest_created_ns: Option<i64>,
 }
 
 /// An open route (or the dead letters of one). Cheap to clone.
@@ -251,6 +253,8 @@ impl Route {
 
 impl RouteTotals {
     fn add(&mut self, chunk: &ChunkInfo) {
+        let oldest = self.oldest_created_ns.unwrap_or(i64::MAX);
+        self.oldest_created_ns = Some(oldest.min(chunk.created_ns));
         let (chunks, events, bytes) = match chunk.phase {
             Phase::Staged => (
                 &mut self.staged_chunks,

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::fs::mapped_bytes;
+
 /// What the store has done since it was opened, and what it holds open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
@@ -21,6 +23,8 @@ pub struct StoreStats {
     pub removal_failures: u64,
     /// Chunk files open now.
     pub open_files: u64,
+    /// Bytes of address space that chunk files are mapped into, by all stores of the process.
+    pub mapped_bytes: u64,
     /// Bytes set aside since the store was opened.
     pub quarantined_bytes: u64,
 }
@@ -70,6 +74,7 @@ impl Counters {
             sync_ns_last: read(&self.sync_ns_last),
             removal_failures: read(&self.removal_failures),
             open_files: open_files as u64,
+            mapped_bytes: mapped_bytes(),
             quarantined_bytes,
         }
     }

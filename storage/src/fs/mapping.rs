@@ -3,6 +3,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::Mmap;
 
@@ -13,12 +14,32 @@ use memmap2::Mmap;
 #[derive(Debug)]
 pub struct Mapping(Backing);
 
+/// Bytes of address space that this process has mapped through [`Mapping`].
+static MAPPED_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of address space that chunk files are mapped into now, by all stores of the process.
+pub fn mapped_bytes() -> u64 {
+    MAPPED_BYTES.load(Ordering::Relaxed)
+}
+
 #[derive(Debug)]
 enum Backing {
     Mapped(Mmap),
     /// What a simulated file held when it was mapped.
     #[cfg(any(test, feature = "sim"))]
     Copied(Vec<u8>),
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        match &self.0 {
+            Backing::Mapped(map) => {
+                MAPPED_BYTES.fetch_sub(map.len() as u64, Ordering::Relaxed);
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Backing::Copied(_) => {}
+        }
+    }
 }
 
 impl Mapping {
@@ -33,6 +54,7 @@ impl Mapping {
         // else is missing is found by `populate` before the first look
         // (test `a_file_cut_short_is_an_error_not_a_signal`).
         let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }?;
+        MAPPED_BYTES.fetch_add(map.len() as u64, Ordering::Relaxed);
         Ok(Mapping(Backing::Mapped(map)))
     }
 

@@ -1,0 +1,311 @@
+//! One route's way in: validate, group, append, wait for room.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use forebay_storage::{Append, AppendError, ChunkKey, DeadNote, Receipt, Route, SyncError};
+use tokio::time::Instant;
+
+use super::room::{NoRoom, Room};
+use super::split::{Piece, PieceLimits, pieces};
+use super::stats::RouteStats;
+use super::{Incoming, Refused, malformed};
+use crate::chunk_key::{Group, KeySpec, group};
+use crate::clock::Clock;
+use crate::config::plan::Overflow;
+use crate::event::{self, Checked, EntryFault, Rejected, Timestamp};
+
+/// When a refused sender should try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Deletes the oldest chunk of a route that nobody is delivering.
+pub trait Evict: Send + Sync {
+    /// Deletes it and counts it; false if there is none.
+    fn evict_oldest(&self) -> bool;
+}
+
+/// What a route's buffer is made of.
+pub struct RouteBuffer {
+    /// The route's name.
+    pub name: String,
+    /// What groups events into chunks.
+    pub keys: KeySpec,
+    /// Where events go.
+    pub chunks: Route,
+    /// Where entries go that can never be delivered.
+    pub dead_letters: Route,
+    /// Most bytes of payload in one chunk.
+    pub chunk_limit_size: u64,
+    /// Most events in one chunk.
+    pub chunk_limit_records: u64,
+    /// What happens to a sender when the route is full.
+    pub overflow: Overflow,
+    /// Where senders wait.
+    pub room: Arc<Room>,
+    /// Where senders wait for room among the dead letters.
+    pub dead_room: Arc<Room>,
+    /// Who deletes chunks to make room.
+    pub evict: Arc<dyn Evict>,
+    /// What is counted.
+    pub stats: Arc<RouteStats>,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// A batch's receipts, and how much of it they cover.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) receipts: Vec<Receipt>,
+    pub(super) event_count: u64,
+    pub(super) set_aside_count: u64,
+}
+
+impl RouteBuffer {
+    /// Appends a whole batch; see [`super::Intake::accept`].
+    pub(super) async fn accept(&self, batch: Incoming<'_>) -> Result<Stored, Refused> {
+        let checked =
+            event::check(batch.payload).map_err(|error| malformed(&error, batch.payload))?;
+        let deadline = batch.patience.map(|patience| Instant::now() + patience);
+        let mut stored = Stored::default();
+        if checked.all_plain && self.fits_a_chunk(batch.payload) {
+            self.store(batch, &checked, deadline, &mut stored).await?;
+        } else {
+            self.store_what_can_be(batch, deadline, &mut stored).await?;
+        }
+        Ok(stored)
+    }
+
+    /// The slow path: entries that can never be stored are set aside, the rest is stored.
+    async fn store_what_can_be(
+        &self,
+        batch: Incoming<'_>,
+        deadline: Option<Instant>,
+        stored: &mut Stored,
+    ) -> Result<(), Refused> {
+        let now = Timestamp::from_ns(self.clock.now().unix_ns);
+        let entry_size_max = usize::try_from(self.chunk_limit_size).unwrap_or(usize::MAX);
+        let limits = event::Limits { entry_size_max };
+        let normalized = event::normalize(batch.payload, now, limits);
+        for rejected in &normalized.rejected {
+            self.set_aside(batch.tag, rejected, deadline, stored)
+                .await?;
+        }
+        let rest = Incoming {
+            payload: &normalized.payload,
+            ..batch
+        };
+        self.store(rest, &normalized.checked, deadline, stored)
+            .await
+    }
+
+    /// Stores plain entries.
+    async fn store(
+        &self,
+        batch: Incoming<'_>,
+        checked: &Checked,
+        deadline: Option<Instant>,
+        stored: &mut Stored,
+    ) -> Result<(), Refused> {
+        let limits = PieceLimits {
+            size_max: self.chunk_limit_size,
+            event_count_max: self.chunk_limit_records,
+        };
+        let groups = group(&self.keys, batch.tag, batch.payload, checked).map_err(|fault| {
+            Refused::Malformed {
+                offset: 0,
+                reason: fault.to_string(),
+            }
+        })?;
+        for group in groups {
+            for piece in pieces(&group.payload, group.checked.event_count, limits) {
+                let receipt = self.append(batch, &group, piece, deadline).await?;
+                stored.receipts.push(receipt);
+                stored.event_count += piece.event_count;
+                self.stats
+                    .stored(piece.event_count, byte_count(piece.payload));
+            }
+        }
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        batch: Incoming<'_>,
+        group: &Group<'_>,
+        piece: Piece<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Receipt, Refused> {
+        let append = Append {
+            tag: if self.keys.tag { "" } else { batch.tag },
+            batch_id: batch.batch_id,
+            payload: piece.payload,
+            event_count: u32::try_from(piece.event_count).unwrap_or(u32::MAX),
+            time_min_ns: group.checked.time_min.ns(),
+            time_max_ns: group.checked.time_max.ns(),
+        };
+        let now_ns = self.clock.now().unix_ns;
+        match self.chunks.append(now_ns, &group.key, None, append) {
+            Ok(appended) => Ok(appended.receipt),
+            Err(error) if is_full(&error) => match self.overflow {
+                Overflow::Reject => Err(self.refused(&error)),
+                Overflow::Block => {
+                    self.wait(&self.room, deadline, &group.key, None, append)
+                        .await
+                }
+                Overflow::DropOldestChunk => self.make_room(deadline, &group.key, append).await,
+            },
+            Err(error) => Err(self.refused(&error)),
+        }
+    }
+
+    /// Deletes the oldest chunks until the append fits; a full disk is waited for.
+    async fn make_room(
+        &self,
+        deadline: Option<Instant>,
+        key: &ChunkKey,
+        append: Append<'_>,
+    ) -> Result<Receipt, Refused> {
+        while self.evict.evict_oldest() {
+            match self
+                .chunks
+                .append(self.clock.now().unix_ns, key, None, append)
+            {
+                Ok(appended) => return Ok(appended.receipt),
+                Err(error) if is_full(&error) => {}
+                Err(error) => return Err(self.refused(&error)),
+            }
+        }
+        self.wait(&self.room, deadline, key, None, append).await
+    }
+
+    /// Holds the sender back until the append has room.
+    async fn wait(
+        &self,
+        room: &Room,
+        deadline: Option<Instant>,
+        key: &ChunkKey,
+        note: Option<&DeadNote>,
+        append: Append<'_>,
+    ) -> Result<Receipt, Refused> {
+        let _held_back = self.stats.hold_back();
+        let route = if note.is_some() {
+            &self.dead_letters
+        } else {
+            &self.chunks
+        };
+        let mut full = String::new();
+        let attempt = || match route.append(self.clock.now().unix_ns, key, note, append) {
+            Err(error) if is_full(&error) => {
+                full = error.to_string();
+                None
+            }
+            done => Some(done),
+        };
+        match room.until(deadline, attempt).await {
+            Ok(Ok(appended)) => Ok(appended.receipt),
+            Ok(Err(error)) => Err(self.refused(&error)),
+            Err(NoRoom::Stopping) => Err(Refused::Stopping),
+            Err(NoRoom::OutOfPatience) => Err(self.held_back(full)),
+        }
+    }
+
+    /// Keeps entries that can never be delivered, with the reason.
+    async fn set_aside(
+        &self,
+        tag: &str,
+        rejected: &Rejected,
+        deadline: Option<Instant>,
+        stored: &mut Stored,
+    ) -> Result<(), Refused> {
+        let counter = match rejected.why {
+            EntryFault::TooLarge => &self.stats.set_aside_too_large,
+            _ => &self.stats.set_aside_malformed,
+        };
+        let note = at_intake(rejected.why);
+        let append = Append {
+            tag,
+            batch_id: &[],
+            payload: &rejected.payload,
+            event_count: u32::try_from(rejected.event_count).unwrap_or(u32::MAX),
+            time_min_ns: 0,
+            time_max_ns: 0,
+        };
+        let key = ChunkKey::default();
+        let receipt = self
+            .wait(&self.dead_room, deadline, &key, Some(&note), append)
+            .await?;
+        stored.receipts.push(receipt);
+        stored.set_aside_count += rejected.event_count;
+        counter.fetch_add(rejected.event_count, Relaxed);
+        Ok(())
+    }
+
+    fn fits_a_chunk(&self, payload: &[u8]) -> bool {
+        byte_count(payload) <= self.chunk_limit_size
+    }
+
+    fn refused(&self, error: &AppendError) -> Refused {
+        match error {
+            AppendError::Closed => Refused::Stopping,
+            full if is_full(full) => self.held_back(full.to_string()),
+            _ => {
+                self.stats.appends_refused.fetch_add(1, Relaxed);
+                Refused::NotStored {
+                    route: self.name.clone(),
+                    reason: with_sources(error),
+                }
+            }
+        }
+    }
+
+    /// What the sender of a batch is told whose bytes could not be synced.
+    pub(super) fn not_durable(&self, error: &SyncError) -> Refused {
+        self.stats.appends_refused.fetch_add(1, Relaxed);
+        Refused::NotStored {
+            route: self.name.clone(),
+            reason: with_sources(error),
+        }
+    }
+
+    fn held_back(&self, reason: String) -> Refused {
+        self.stats.appends_refused.fetch_add(1, Relaxed);
+        Refused::HeldBack {
+            route: self.name.clone(),
+            reason,
+            retry_after: RETRY_AFTER,
+        }
+    }
+}
+
+/// One note for each kind of fault, so that entries with the same fault share a chunk.
+fn at_intake(fault: EntryFault) -> DeadNote {
+    DeadNote {
+        reason: "not an event".to_owned(),
+        destination: None,
+        attempts: 0,
+        first_failure_ns: 0,
+        last_failure_ns: 0,
+        answer: fault.to_string(),
+        source: None,
+    }
+}
+
+fn is_full(error: &AppendError) -> bool {
+    matches!(error, AppendError::Full { .. } | AppendError::DiskFull(_))
+}
+
+fn byte_count(payload: &[u8]) -> u64 {
+    u64::try_from(payload.len()).unwrap_or(u64::MAX)
+}
+
+/// An error's text with those of its sources, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

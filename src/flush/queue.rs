@@ -1,0 +1,181 @@
+//! What one destination still owes: chunks that are ready, chunks that wait for their retry.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use forebay_storage::ChunkId;
+
+use super::breaker::{Attempt, Breaker};
+use super::scheduler::DestinationPolicy;
+use crate::output::FailureScope;
+
+/// The order in which chunks of a route were queued; older first.
+pub(super) type Serial = u64;
+
+/// A chunk that failed and waits.
+#[derive(Debug)]
+struct Waiting {
+    chunk: ChunkId,
+    scope: FailureScope,
+}
+
+/// The queue of one destination. Times are monotonic; each call costs O(log n).
+#[derive(Debug)]
+pub(super) struct DestinationQueue {
+    pub(super) policy: DestinationPolicy,
+    /// Chunks not settled, whatever state they are in.
+    pub(super) owed_count: usize,
+    breaker: Breaker,
+    ready: BTreeMap<Serial, ChunkId>,
+    waiting: BTreeMap<(Duration, Serial), Waiting>,
+    in_flight_count: usize,
+}
+
+/// A chunk that is to be delivered now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    pub(super) chunk: ChunkId,
+    pub(super) is_probe: bool,
+}
+
+impl DestinationQueue {
+    pub(super) fn new(policy: DestinationPolicy) -> Self {
+        Self {
+            policy,
+            owed_count: 0,
+            breaker: Breaker::new(),
+            ready: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            in_flight_count: 0,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.breaker.is_closed()
+    }
+
+    /// When the next probe may start, while the breaker is open.
+    pub(super) fn probe_at(&self) -> Option<Duration> {
+        self.breaker.probe_at()
+    }
+
+    pub(super) fn in_flight_count(&self) -> usize {
+        self.in_flight_count
+    }
+
+    pub(super) fn push(&mut self, serial: Serial, chunk: ChunkId) {
+        self.ready.insert(serial, chunk);
+    }
+
+    /// Has the chunk wait until `at`.
+    pub(super) fn push_waiting(
+        &mut self,
+        at: Duration,
+        serial: Serial,
+        chunk: ChunkId,
+        scope: FailureScope,
+    ) {
+        self.waiting.insert((at, serial), Waiting { chunk, scope });
+    }
+
+    /// Takes the chunk that is to be delivered now, and counts it as in flight.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<Next> {
+        self.wake(now);
+        if self.in_flight_count >= self.policy.max_concurrent {
+            return None;
+        }
+        let next = if self.breaker.is_closed() {
+            self.ready.pop_first().map(|(_, chunk)| Next {
+                chunk,
+                is_probe: false,
+            })
+        } else if self.breaker.may_probe(now) {
+            self.pop_probe()
+        } else {
+            None
+        }?;
+        self.in_flight_count += 1;
+        Some(next)
+    }
+
+    /// When [`pop`](Self::pop) may give something that it does not give now.
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        if self.in_flight_count >= self.policy.max_concurrent {
+            return None;
+        }
+        if self.breaker.is_closed() {
+            return self.waiting.first_key_value().map(|((at, _), _)| *at);
+        }
+        let has_work = !self.ready.is_empty() || !self.waiting.is_empty();
+        self.breaker.probe_at().filter(|_| has_work)
+    }
+
+    /// A delivery succeeded. Chunks that wait because of the outage it ended are ready at once.
+    pub(super) fn succeed(&mut self, now: Duration, is_probe: bool) {
+        self.in_flight_count -= 1;
+        if self.breaker.succeed(now) && is_probe {
+            self.release();
+        }
+    }
+
+    /// A delivery failed; see [`Breaker::fail`].
+    pub(super) fn fail(
+        &mut self,
+        now: Duration,
+        attempt: Attempt,
+        scope: FailureScope,
+        wait: impl FnOnce(u32) -> Duration,
+    ) {
+        self.in_flight_count -= 1;
+        self.breaker.fail(now, attempt, scope, wait);
+    }
+
+    /// A delivery ended without saying anything about the destination.
+    pub(super) fn call_off(&mut self, now: Duration, is_probe: bool) {
+        self.in_flight_count -= 1;
+        if is_probe {
+            self.breaker.call_off_probe(now);
+        }
+    }
+
+    /// Forgets a chunk that is ready or waiting.
+    pub(super) fn remove(&mut self, serial: Serial, waiting_until: Option<Duration>) {
+        self.ready.remove(&serial);
+        if let Some(at) = waiting_until {
+            self.waiting.remove(&(at, serial));
+        }
+    }
+
+    fn wake(&mut self, now: Duration) {
+        while let Some(first) = self.waiting.first_entry() {
+            let (at, serial) = *first.key();
+            if at > now {
+                return;
+            }
+            self.ready.insert(serial, first.remove().chunk);
+        }
+    }
+
+    /// The oldest chunk that is ready, or else the one whose retry is due first.
+    fn pop_probe(&mut self) -> Option<Next> {
+        let chunk = match self.ready.pop_first() {
+            Some((_, chunk)) => chunk,
+            None => self.waiting.pop_first()?.1.chunk,
+        };
+        self.breaker.probe();
+        Some(Next {
+            chunk,
+            is_probe: true,
+        })
+    }
+
+    fn release(&mut self) {
+        for ((at, serial), waiting) in std::mem::take(&mut self.waiting) {
+            if waiting.scope == FailureScope::Chunk {
+                self.waiting.insert((at, serial), waiting);
+            } else {
+                self.ready.insert(serial, waiting.chunk);
+            }
+        }
+    }
+}
