@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::buffer::Intake;
 use crate::clock::Clock;
 
+pub mod http;
+
 /// What the engine gives an input to work with.
 #[derive(Clone)]
 pub struct InputContext {
