@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod chunk;
 mod delivery;
+pub mod forward;
 
 pub use chunk::{Chunk, ChunkReader, Frame, OpenChunk, Window};
 pub use delivery::{Delivery, Resolve};
