@@ -105,10 +105,7 @@ pub fn client_config(
     ca_path: Option<&Path>,
     identity: Option<Identity<'_>>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots = match ca_path {
-        Some(path) => roots_from(path)?,
-        None => system_roots()?,
-    };
+    let roots = roots(ca_path)?;
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(VERSIONS)?
         .with_root_certificates(roots);
@@ -124,6 +121,17 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
+/// The authorities in the PEM file `ca_path`, or, without one, those that the system trusts.
+///
+/// # Errors
+/// [`TlsError`], naming the file.
+pub fn roots(ca_path: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    match ca_path {
+        Some(path) => roots_from(path),
+        None => system_roots(),
+    }
+}
+
 /// The name that a server's certificate is checked against: a DNS name or an IP address.
 ///
 /// # Errors
@@ -134,7 +142,9 @@ pub fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
     })
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+/// The cryptography.
+#[must_use]
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
