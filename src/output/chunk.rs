@@ -5,6 +5,8 @@ use std::sync::Arc;
 use forebay_storage::{ChunkId, ChunkInfo, ChunkKey, ReadError, Reader};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::chunk_key::Zone;
+
 /// Opens a chunk for reading from its beginning.
 pub type OpenChunk = Box<dyn Fn() -> Result<Reader, ReadError> + Send + Sync>;
 
@@ -12,6 +14,7 @@ pub type OpenChunk = Box<dyn Fn() -> Result<Reader, ReadError> + Send + Sync>;
 #[derive(Clone)]
 pub struct Chunk {
     inner: Arc<Inner>,
+    zone: Zone,
 }
 
 struct Inner {
@@ -24,7 +27,20 @@ impl Chunk {
     pub fn new(info: ChunkInfo, open: OpenChunk) -> Self {
         Self {
             inner: Arc::new(Inner { info, open }),
+            zone: Zone::utc(),
         }
+    }
+
+    /// The same chunk of a route whose time windows are those of `zone`; else they are UTC's.
+    #[must_use]
+    pub fn in_zone(self, zone: Zone) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The zone of its time window, for writing that as a date.
+    #[must_use]
+    pub fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// Its id; printable with `to_string`.
