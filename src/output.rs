@@ -11,7 +11,14 @@ use std::time::Duration;
 
 mod chunk;
 mod delivery;
+mod encode;
+pub mod file;
 pub mod forward;
+pub mod null;
+mod reason;
+pub mod stdout;
+#[cfg(test)]
+mod testing;
 
 pub use chunk::{Chunk, ChunkReader, Frame, OpenChunk, Window};
 pub use delivery::{Delivery, Resolve};

@@ -1,0 +1,98 @@
+//! What tests of outputs share.
+
+use std::sync::Arc;
+
+use forebay_storage::{
+    Append, ChunkId, ChunkInfo, ChunkKey, Durability, ReadError, RealFs, Route, RouteOptions,
+    SealReason, Store, StoreOptions,
+};
+use tempfile::TempDir;
+
+use super::{Chunk, OpenChunk};
+use crate::event::{Timestamp, write_entry};
+
+/// Entries with the times 1 s, 2 s, ... and the records `{"n":0}`, `{"n":1}`, ..., each of them
+/// with `padding` bytes of text.
+pub(crate) fn numbered(count: u32, padding: usize) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for n in 0..count {
+        let mut record = Vec::new();
+        let json = format!("{{\"n\":{n},\"p\":\"{}\"}}", "x".repeat(padding));
+        crate::msgpack::from_json::value(&mut record, json.as_bytes()).unwrap();
+        let time = Timestamp::from_ns(i64::from(n + 1) * 1_000_000_000);
+        write_entry(&mut payload, time, &record);
+    }
+    payload
+}
+
+/// A sealed chunk with these frames, tag and payload, in a store of its own that lives as long.
+pub(crate) fn chunk(frames: &[(&str, Vec<u8>)]) -> Chunk {
+    chunk_with_key(&ChunkKey::default(), frames)
+}
+
+/// As [`chunk`], with this chunk key.
+pub(crate) fn chunk_with_key(key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> Chunk {
+    let (info, open) = stored(key, frames);
+    Chunk::new(info, open)
+}
+
+/// A chunk whose file cannot be opened.
+pub(crate) fn unreadable_chunk() -> Chunk {
+    let (info, _) = stored(&ChunkKey::default(), &[("t", numbered(1, 0))]);
+    Chunk::new(info, Box::new(|| Err(ReadError::Unknown)))
+}
+
+fn stored(key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> (ChunkInfo, OpenChunk) {
+    let directory = TempDir::new().unwrap();
+    let store = Store::open(StoreOptions {
+        dir: directory.path().to_owned(),
+        fs: Arc::new(RealFs),
+        open_files_max: 8,
+        id_seed: 1,
+        now_ns: 0,
+        clock: None,
+    })
+    .unwrap();
+    let (route, _) = store.route("r", options(), Arc::new(())).unwrap();
+    let id = fill(&route, key, frames);
+    let info = route.chunk(id).unwrap();
+    let open = move || {
+        let (_store, _directory) = (&store, &directory);
+        route.read(id)
+    };
+    (info, Box::new(open))
+}
+
+fn options() -> RouteOptions {
+    RouteOptions {
+        destinations: vec!["d".to_owned()],
+        durability: Durability::Memory,
+        chunk_limit_bytes: 64 << 20,
+        chunk_limit_events: None,
+        chunk_full_threshold: 1.0,
+        total_limit_bytes: 1 << 30,
+    }
+}
+
+fn fill(route: &Route, key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> ChunkId {
+    let mut ids = Vec::new();
+    for (tag, payload) in frames {
+        let append = Append {
+            tag,
+            batch_id: b"",
+            payload,
+            event_count: 1,
+            time_min_ns: 0,
+            time_max_ns: 0,
+        };
+        let appended = route.append(0, key, None, append).unwrap();
+        appended.receipt.wait().unwrap();
+        ids.push(appended.chunk);
+    }
+    ids.dedup();
+    let [id] = ids[..] else {
+        panic!("{} chunks instead of one", ids.len());
+    };
+    assert!(route.seal(id, SealReason::Size, 0));
+    id
+}
