@@ -14,6 +14,7 @@ mod delivery;
 mod encode;
 pub mod file;
 pub mod forward;
+pub mod http;
 pub mod null;
 mod reason;
 pub mod stdout;
