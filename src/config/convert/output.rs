@@ -190,7 +190,7 @@ fn file(output: schema::FileOutput, name: Position, problems: &mut Problems) -> 
     let format = format(output.format, output.fields, name, problems);
     Some(OutputPlan::File(FileOutputPlan {
         path: path?,
-        append: output.append.or_default_of(false),
+        append: output.append.or_default_of(true),
         format: format?,
         compress: output.compress.or_default_of(Compression::None),
     }))

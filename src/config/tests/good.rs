@@ -133,7 +133,7 @@ fn outputs_have_the_documented_defaults() {
     let OutputPlan::File(file) = output("file", &["path: x"]) else {
         panic!("not a file");
     };
-    assert!(!file.append);
+    assert!(file.append);
     assert_eq!(file.format, FileFormat::Ndjson);
     assert_eq!(file.compress, Compression::None);
 }
