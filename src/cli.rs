@@ -1,1 +1,126 @@
-//! The command line.
+//! The command line: what can be asked of the program, and what its exit codes mean.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, plan::Plan};
+
+mod buffer;
+mod check;
+
+use buffer::BufferCommand;
+pub use buffer::Error as BufferError;
+
+/// Takes log events in, keeps them on disk until every destination has confirmed them.
+#[derive(Debug, Parser)]
+#[command(name = "forebay", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done; `buffer verify`: nothing is damaged
+   1  `buffer verify`: there is damage, and the next start repairs it without loss
+   2  `buffer verify`: events are lost
+  64  the command line is not valid
+  66  there is no such data directory, route or chunk
+  70  the daemon failed
+  74  a file could not be read or written
+  78  the configuration is not valid";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a configuration as `run` would, without opening anything, and print what it means.
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Look at what is on disk, with or without a running daemon. Never writes there.
+    Buffer {
+        #[command(subcommand)]
+        command: BufferCommand,
+    },
+}
+
+/// Which configuration to use.
+#[derive(Debug, clap::Args)]
+struct ConfigArgs {
+    /// The configuration file; without it, what deploy/config/quick-start.yaml says.
+    #[arg(short, long = "config", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Plan, config::Error> {
+        match &self.config {
+            Some(path) => config::load(path),
+            None => config::quick_start(),
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line is not valid, or help was asked for.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// There is no valid configuration.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// What is on disk could not be examined.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    /// The result could not be written.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// The exit code that the help text gives for this.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => 64,
+            Self::Buffer(
+                BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
+            ) => 66,
+            Self::Buffer(_) | Self::Output(_) | Self::Config(config::Error::Unreadable { .. }) => {
+                74
+            }
+            Self::Config(config::Error::Invalid(_)) => 78,
+        }
+        .into()
+    }
+
+    /// Whether this is no failure: help was asked for, or whoever read our output has had enough.
+    #[must_use]
+    pub fn is_benign(&self) -> bool {
+        match self {
+            Self::Usage(error) => !error.use_stderr(),
+            Self::Output(error) | Self::Buffer(BufferError::Output(error)) => {
+                error.kind() == io::ErrorKind::BrokenPipe
+            }
+            Self::Config(_) | Self::Buffer(_) => false,
+        }
+    }
+}
+
+/// Does what the process's arguments ask for.
+///
+/// # Errors
+/// See [`Error`]; [`Error::exit_code`] says what the process answers.
+pub fn run() -> Result<ExitCode, Error> {
+    match Cli::try_parse()?.command {
+        Command::Check { config } => {
+            check::check(&config.load()?, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Buffer { command } => Ok(buffer::run(command)?),
+    }
+}

@@ -1,0 +1,139 @@
+//! `forebay buffer`: what is on disk, looked at without a daemon, or beside one.
+//!
+//! Nothing here writes to the data directory or takes its lock. While a daemon runs, what is shown
+//! may be out of date at once: a chunk that vanished in the meantime is left out.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use forebay_storage::{ChunkId, ReadError, RealFs, StoreIoError};
+
+mod cat;
+mod files;
+mod ls;
+mod verify;
+mod walk;
+
+/// What can be asked about a data directory.
+#[derive(Debug, Subcommand)]
+pub(super) enum BufferCommand {
+    /// List the chunks of all routes, dead letters included.
+    Ls {
+        #[command(flatten)]
+        dir: Dir,
+        /// One JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print events, one JSON object a line: {"tag":...,"time":...,"record":...}.
+    ///
+    /// Without options all there are, dead letters last. An entry that is no event (some dead
+    /// letters) has "fault" and "data" (base64 of its MessagePack) instead. Damaged bytes are
+    /// skipped and reported.
+    Cat {
+        #[command(flatten)]
+        dir: Dir,
+        #[command(flatten)]
+        selection: Selection,
+        /// Accepted like everywhere; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every frame, compare every checksum, and say what a start would do.
+    Verify {
+        #[command(flatten)]
+        dir: Dir,
+        /// One JSON document instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Where to look.
+#[derive(Debug, clap::Args)]
+pub(super) struct Dir {
+    /// The data directory, as `data_dir` in the configuration.
+    #[arg(value_name = "DIR")]
+    path: PathBuf,
+}
+
+/// Which events to print.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Selection {
+    /// Only this chunk.
+    #[arg(long, value_name = "ID")]
+    chunk: Option<ChunkId>,
+    /// Only this route, its dead letters included.
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+    /// Only dead letters.
+    #[arg(long)]
+    dead: bool,
+}
+
+/// Why a data directory could not be examined.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no store in the directory.
+    #[error("{} is not a data directory: there is no `routes` in it", path.display())]
+    NotADataDir {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The route has no directory.
+    #[error("there is no route `{0}` in this data directory")]
+    NoRoute(String),
+    /// No route has the chunk.
+    #[error("there is no chunk {0} in this data directory")]
+    NoChunk(ChunkId),
+    /// A directory cannot be listed.
+    #[error(transparent)]
+    Store(#[from] StoreIoError),
+    /// A chunk cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The result could not be written.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+/// Does `command`.
+///
+/// # Errors
+/// If the directory cannot be examined or the output cannot be written.
+pub(super) fn run(command: BufferCommand) -> Result<ExitCode, Error> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let code = match command {
+        BufferCommand::Ls { dir, json } => {
+            ls::ls(&RealFs, &dir.path, json, crate::clock::unix_ns(), &mut out)?;
+            ExitCode::SUCCESS
+        }
+        BufferCommand::Cat { dir, selection, .. } => cat(&dir.path, &selection, &mut out)?,
+        BufferCommand::Verify { dir, json } => {
+            let report = verify::verify(&RealFs, &dir.path, &verify::Progress::on_terminal())?;
+            if json {
+                report.write_json(&mut out)?;
+            } else {
+                report.write_text(&mut out)?;
+            }
+            report.exit_code()
+        }
+    };
+    out.flush()?;
+    Ok(code)
+}
+
+fn cat(dir: &Path, selection: &Selection, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let damaged_bytes = cat::cat(&RealFs, dir, selection, out)?;
+    if damaged_bytes == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    out.flush()?;
+    eprintln!("error: {damaged_bytes} damaged bytes were skipped; `buffer verify` says where");
+    Ok(verify::Verdict::Lost.exit_code())
+}
+
+#[cfg(test)]
+mod tests;

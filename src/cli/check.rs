@@ -1,0 +1,133 @@
+//! `forebay check`: what a configuration means.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::config::plan::{
+    BufferPlan, Durability, FlushMode, HttpMethod, HttpOutputPlan, InputPlan, OutputPlan, Overflow,
+    Plan, RoutePlan,
+};
+
+/// Prints the plan, one thing a line.
+///
+/// # Errors
+/// If `out` cannot be written.
+pub(super) fn check(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "the configuration is valid")?;
+    writeln!(out, "data    {}", plan.data_dir.display())?;
+    for (name, input) in &plan.inputs {
+        writeln!(out, "input   {name}: {}", describe_input(input))?;
+    }
+    for route in &plan.routes {
+        writeln!(out, "route   {}", describe_route(route))?;
+        writeln!(out, "        {}", describe_buffer(&route.buffer))?;
+    }
+    for (name, output) in &plan.outputs {
+        writeln!(out, "output  {name}: {}", describe_output(output))?;
+    }
+    if let Some(admin) = &plan.admin {
+        writeln!(out, "admin   http://{}", admin.listen)?;
+    }
+    out.flush()
+}
+
+fn describe_input(input: &InputPlan) -> String {
+    match input {
+        InputPlan::Forward(input) => {
+            let tls = if input.tls.is_some() { ", TLS" } else { "" };
+            let key = if input.security.is_some() {
+                ", shared key"
+            } else {
+                ""
+            };
+            format!("forward on {}{tls}{key}", input.listen)
+        }
+        InputPlan::Http(input) => {
+            let scheme = if input.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://{}", input.listen)
+        }
+    }
+}
+
+fn describe_route(route: &RoutePlan) -> String {
+    format!(
+        "{}: {} -> {}",
+        route.name,
+        route.matcher.as_str(),
+        route.outputs.join(", ")
+    )
+}
+
+fn describe_buffer(buffer: &BufferPlan) -> String {
+    let durability = match buffer.durability {
+        Durability::Disk => "acknowledged when synced",
+        Durability::Memory => "acknowledged when written, NOT synced",
+    };
+    let flush = match buffer.flush_mode {
+        FlushMode::Lazy => "when full or their time is over".to_owned(),
+        FlushMode::Interval => format!("when full or {} old", seconds(buffer.flush_interval)),
+        FlushMode::Immediate => "at once".to_owned(),
+    };
+    let overflow = match buffer.overflow {
+        Overflow::Block => "then senders wait",
+        Overflow::Reject => "then senders are refused",
+        Overflow::DropOldestChunk => "then the oldest chunk is DROPPED",
+    };
+    let limits = format!(
+        "chunks of {} flushed {flush}; up to {}, {overflow}",
+        size(buffer.chunk_limit_size),
+        size(buffer.total_limit_size)
+    );
+    format!("{durability}; {limits}")
+}
+
+fn describe_output(output: &OutputPlan) -> String {
+    match output {
+        OutputPlan::Forward(output) => {
+            let servers: Vec<_> = output
+                .servers
+                .iter()
+                .map(|server| format!("{}:{}", server.host, server.port))
+                .collect();
+            let ack = if output.require_ack {
+                ""
+            } else {
+                ", NOT acknowledged"
+            };
+            let tls = if output.tls.is_some() { ", TLS" } else { "" };
+            format!("forward to {}{tls}{ack}", servers.join(", "))
+        }
+        OutputPlan::Http(output) => describe_http(output),
+        OutputPlan::File(output) => format!("files {}", output.path.as_str()),
+        OutputPlan::Stdout(_) => "standard output".to_owned(),
+        OutputPlan::Null => "nowhere".to_owned(),
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs_f64())
+}
+
+/// Bytes in the largest unit that divides them.
+fn size(bytes: u64) -> String {
+    let units = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    for (unit, name) in units {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
+            return format!("{} {name}", bytes / unit);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+fn describe_http(output: &HttpOutputPlan) -> String {
+    let method = match output.method {
+        HttpMethod::Post => "POST",
+        HttpMethod::Put => "PUT",
+    };
+    format!("{method} {}", output.url.as_str())
+}
