@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use crate::chunk::{Chunk, SyncGoal};
@@ -21,11 +22,29 @@ const SYNC_ALL_FROM: usize = 32;
 
 /// Works until the queue is closed.
 pub(crate) fn run(shared: &Shared) {
+    let _ended = EndGuard(shared);
     while let Some(round) = shared.queue.next() {
         commit(shared, &round.dirty);
         remove_files(shared, &round);
         sync_stale_dirs(shared, &round);
         shared.queue.finish(&round);
+    }
+}
+
+/// However the committer ends, by closing or by a panic of an observer: nobody may wait for it any
+/// more, and nothing is acknowledged without it.
+struct EndGuard<'a>(&'a Shared);
+
+impl Drop for EndGuard<'_> {
+    fn drop(&mut self) {
+        self.0.is_closed.store(true, Ordering::Release);
+        let mut woken = Vec::new();
+        self.0
+            .queue
+            .end()
+            .iter()
+            .for_each(|chunk| chunk.refuse(&mut woken));
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -38,7 +38,7 @@ struct Entry {
     file: Arc<dyn File>,
     leases: usize,
     last_use: u64,
-    /// The file is removed: it is closed with its last lease.
+    /// It is closed with its last lease.
     is_forgotten: bool,
 }
 
@@ -117,7 +117,7 @@ impl OpenFiles {
         }
     }
 
-    /// Closes the chunk's file as soon as it has no lease.
+    /// Closes the chunk's file as soon as it has no lease: it is sealed or removed.
     pub(crate) fn forget(&self, chunk: ChunkId) {
         let mut open = lock(&self.open);
         let Some(entry) = open.by_chunk.get_mut(&chunk) else {

@@ -102,8 +102,6 @@ impl Queue {
                 return Some(work.take());
             }
             if work.is_closing {
-                work.is_closed = true;
-                self.done.notify_all();
                 return None;
             }
             if !work.stale_dirs.is_empty() {
@@ -116,6 +114,14 @@ impl Queue {
             }
             work = wait(&self.filled, work);
         }
+    }
+
+    /// There is no committer any more; returns the chunks it leaves unsynced.
+    pub(crate) fn end(&self) -> Vec<Arc<Chunk>> {
+        let mut work = lock(&self.work);
+        work.is_closed = true;
+        self.done.notify_all();
+        std::mem::take(&mut work.dirty)
     }
 
     /// The round is dealt with.

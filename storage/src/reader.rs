@@ -5,6 +5,7 @@
 //! memory use does not depend on the chunk's size. Every checksum has been compared when a frame
 //! is handed out.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +42,9 @@ pub(crate) struct Extent {
 }
 
 /// Reads the frames of one chunk.
+///
+/// Pages that the device does not give cost the frames that lie on them, which are reported as
+/// [`DamageKind::Unreadable`].
 pub struct Reader {
     path: PathBuf,
     meta: Arc<ChunkMeta>,
@@ -119,7 +123,8 @@ impl Reader {
     ) -> Result<Reader, ReadError> {
         let file_len = file.len().map_err(StoreIoError::on("measure", path))?;
         let readable_end = extent.data_end.min(file_len).max(extent.data_start);
-        let source = Source::new(file, readable_end).map_err(StoreIoError::on("map", path))?;
+        let source = Source::new(file, readable_end, extent.is_exact)
+            .map_err(StoreIoError::on("map", path))?;
         Ok(Reader {
             path: path.to_owned(),
             meta,
@@ -159,7 +164,7 @@ impl Reader {
     /// The next window, or `None` at the end.
     ///
     /// # Errors
-    /// The device does not give the bytes, or a frame was written by a newer version. The
+    /// The device gives none of the window's bytes, or a frame was written by a newer version. The
     /// position stays, so that the call can be repeated.
     pub fn next_window(&mut self) -> Result<Option<Window<'_>>, ReadError> {
         self.source.release();
@@ -181,22 +186,18 @@ impl Reader {
     fn walk_window(&mut self) -> Result<u64, ReadError> {
         let mut end = self.readable_end.min(self.position + WINDOW_LEN);
         loop {
-            let bytes =
-                self.source
-                    .view(self.position..end)
-                    .map_err(|source| ReadError::Unreadable {
-                        path: self.path.clone(),
-                        offset: self.position,
-                        source,
-                    })?;
+            let unreadable = self.show(self.position..end)?;
             let stretch = Stretch {
                 seed: &self.seed,
-                bytes,
+                bytes: self.source.shown(),
                 start: self.position,
                 data_end: self.readable_end,
             };
             match self.found.walk(&stretch) {
-                Walked::UpTo(walked) => return Ok(walked),
+                Walked::UpTo(walked) => {
+                    self.found.mark_unreadable(&unreadable);
+                    return Ok(walked);
+                }
                 Walked::NeedsUpTo(longer) => end = longer,
                 Walked::Newer(offset) => {
                     return Err(ReadError::Newer {
@@ -206,6 +207,21 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Reads the range into memory; returns the pages that could not be read and show zeros.
+    fn show(&mut self, range: Range<u64>) -> Result<Vec<Range<u64>>, ReadError> {
+        let Err(error) = self.source.view(range.clone()) else {
+            return Ok(Vec::new());
+        };
+        let offset = range.start;
+        self.source
+            .view_readable(range, error)
+            .map_err(|source| ReadError::Unreadable {
+                path: self.path.clone(),
+                offset,
+                source,
+            })
     }
 
     /// Keeps zeros at the window's end until it is known whether anything follows them.
@@ -305,7 +321,11 @@ impl<'a> Window<'a> {
         self.damage
     }
 
+    /// The damaged bytes, if all of them could be read.
     fn slice(&self, damage: &Damage) -> Option<&'a [u8]> {
+        if damage.kind == DamageKind::Unreadable {
+            return None;
+        }
         let first = to_usize(damage.offset.checked_sub(self.start)?);
         self.bytes
             .get(first..first.checked_add(to_usize(damage.len))?)

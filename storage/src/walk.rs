@@ -117,6 +117,18 @@ impl Found {
         Walked::UpTo(offset)
     }
 
+    /// Says of damage on these parts of the file that it could not be read.
+    pub(crate) fn mark_unreadable(&mut self, unreadable: &[Range<u64>]) {
+        for damage in &mut self.damage {
+            if unreadable
+                .iter()
+                .any(|part| part.start < damage.end() && damage.offset < part.end)
+            {
+                damage.kind = DamageKind::Unreadable;
+            }
+        }
+    }
+
     /// Records the gap that begins at `offset`; returns where it ends.
     fn gap(&mut self, stretch: &Stretch<'_>, offset: u64) -> u64 {
         let end = stretch.next_head(offset + FRAME_ALIGN);

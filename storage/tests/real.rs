@@ -114,7 +114,7 @@ fn a_second_opener_is_told_who_holds_the_directory() {
 #[test]
 fn a_thousand_keys_need_no_more_files_than_allowed_and_recover() {
     let dir = tempfile::tempdir().unwrap();
-    let limit = 32;
+    let limit = 128;
     {
         let store = open(dir.path(), limit);
         let route = route(&store, &["out"]);

@@ -30,6 +30,9 @@ impl Chunk {
         let lease = self.lease()?;
         let sink: Arc<dyn DamageSink> = Arc::clone(self) as Arc<dyn DamageSink>;
         let file = Arc::clone(lease.file());
+        if lock(&self.state).phase != Phase::Staged {
+            self.close_when_idle();
+        }
         Reader::new(
             file,
             &self.path,

@@ -62,6 +62,8 @@ impl Chunk {
         self.progress.advance(goal.contents.end, woken);
         if goal.is_sealed {
             self.become_queued(&mut state);
+            drop(state);
+            self.close_when_idle();
         }
         resolved
     }
@@ -119,6 +121,11 @@ impl Chunk {
         if !is_synced && let Ok(lease) = self.lease() {
             self.wrote(lease, |_| ());
         }
+    }
+
+    /// Closes a sealed chunk's file with its last lease: it is needed again once, for delivery.
+    pub(super) fn close_when_idle(&self) {
+        self.route.shared.files.forget(self.id());
     }
 
     /// The store is closed: what is not durable never will be.

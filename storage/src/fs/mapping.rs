@@ -25,9 +25,18 @@ pub fn mapped_bytes() -> u64 {
 #[derive(Debug)]
 enum Backing {
     Mapped(Mmap),
-    /// What a simulated file held when it was mapped.
     #[cfg(any(test, feature = "sim"))]
-    Copied(Vec<u8>),
+    Copied(Copied),
+}
+
+/// What a simulated file held when it was mapped.
+#[cfg(any(test, feature = "sim"))]
+#[derive(Debug)]
+struct Copied {
+    bytes: Vec<u8>,
+    /// Populating these fails, in this way.
+    unreadable: Option<Range<usize>>,
+    failure: io::ErrorKind,
 }
 
 impl Drop for Mapping {
@@ -45,27 +54,39 @@ impl Drop for Mapping {
 impl Mapping {
     /// Maps the first `len` bytes of `file`, which must have at least as many.
     pub(super) fn of_file(file: &std::fs::File, len: usize) -> io::Result<Mapping> {
-        // SAFETY: the mapping's bytes must not change while a `&[u8]` to them is held, and must
-        // exist. Change: a mapping is handed out only for bytes below a chunk's end, which are
-        // never written again (appends go behind the end; the records in the first sector are
-        // parsed from `read_at`, never from a mapping). The data directory's lock keeps other
-        // Forebay processes out; anybody else who writes into it can break this, as with every
-        // mapped file. Existence: the store never truncates a chunk below its end, and whatever
-        // else is missing is found by `populate` before the first look
-        // (test `a_file_cut_short_is_an_error_not_a_signal`).
+        // SAFETY: what memmap2 warns of is a `&[u8]` to bytes that change or vanish. A slice is
+        // made only by `Mapping::bytes`; see there.
         let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }?;
         MAPPED_BYTES.fetch_add(map.len() as u64, Ordering::Relaxed);
         Ok(Mapping(Backing::Mapped(map)))
     }
 
     #[cfg(any(test, feature = "sim"))]
-    pub(super) fn of_bytes(bytes: Vec<u8>) -> Mapping {
-        Mapping(Backing::Copied(bytes))
+    pub(super) fn of_bytes(bytes: Vec<u8>, unreadable: Option<Range<usize>>) -> Mapping {
+        Mapping(Backing::Copied(Copied {
+            bytes,
+            unreadable,
+            failure: io::ErrorKind::Other,
+        }))
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(super) fn unpopulatable(bytes: Vec<u8>) -> Mapping {
+        let (unreadable, failure) = (Some(0..usize::MAX), io::ErrorKind::Unsupported);
+        Mapping(Backing::Copied(Copied {
+            bytes,
+            unreadable,
+            failure,
+        }))
     }
 
     /// Bytes mapped.
     pub fn len(&self) -> usize {
-        self.bytes().len()
+        match &self.0 {
+            Backing::Mapped(map) => map.len(),
+            #[cfg(any(test, feature = "sim"))]
+            Backing::Copied(copied) => copied.bytes.len(),
+        }
     }
 
     /// Whether no bytes are mapped.
@@ -73,12 +94,32 @@ impl Mapping {
         self.len() == 0
     }
 
-    /// The mapped bytes; see the type's page for what may be looked at.
-    pub fn bytes(&self) -> &[u8] {
+    /// The mapped bytes of a range that has been populated and not released since, and that
+    /// nobody writes to any more: frames, not the records in the first sector.
+    ///
+    /// # Panics
+    /// The range is not within the mapping.
+    pub fn bytes(&self, range: Range<usize>) -> &[u8] {
+        assert!(
+            range.start <= range.end && range.end <= self.len(),
+            "{range:?} is not mapped"
+        );
         match &self.0 {
-            Backing::Mapped(map) => map,
+            Backing::Mapped(map) => {
+                // SAFETY: the range lies within the mapping (asserted above), which lives as
+                // long as `self`. Its bytes do not change: frames below a chunk's end are never
+                // written again, appends go behind the end, and the records of the first sector
+                // are outside of every range that a reader asks for; they are parsed from
+                // `read_at`. An unsealed chunk that somebody else may be appending to is not
+                // mapped at all (`reader::Source`). The lock on the data directory keeps other
+                // Forebay processes out; any other program that writes into it can break this,
+                // as with every mapped file. Its bytes exist: the store never cuts a chunk below
+                // its end, and what else is missing is found by `populate` before the first look
+                // (test `a_file_cut_short_is_an_error_not_a_signal`).
+                unsafe { std::slice::from_raw_parts(map.as_ptr().add(range.start), range.len()) }
+            }
             #[cfg(any(test, feature = "sim"))]
-            Backing::Copied(bytes) => bytes,
+            Backing::Copied(copied) => &copied.bytes[range],
         }
     }
 
@@ -91,7 +132,7 @@ impl Mapping {
         match &self.0 {
             Backing::Mapped(map) => populate(map, range),
             #[cfg(any(test, feature = "sim"))]
-            Backing::Copied(_) => Ok(()),
+            Backing::Copied(copied) => copied.populate(&range),
         }
     }
 
@@ -102,6 +143,18 @@ impl Mapping {
             Backing::Mapped(map) => release(map, range),
             #[cfg(any(test, feature = "sim"))]
             Backing::Copied(_) => {}
+        }
+    }
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Copied {
+    fn populate(&self, range: &Range<usize>) -> io::Result<()> {
+        let overlaps = |part: &Range<usize>| part.start < range.end && range.start < part.end;
+        if self.unreadable.iter().any(overlaps) {
+            Err(self.failure.into())
+        } else {
+            Ok(())
         }
     }
 }
@@ -144,12 +197,12 @@ mod tests {
 
     #[test]
     fn a_copied_mapping_shows_its_bytes() {
-        let mut mapping = Mapping::of_bytes(vec![1, 2, 3]);
+        let mut mapping = Mapping::of_bytes(vec![1, 2, 3], None);
         assert!(mapping.populate(0..3).is_ok());
         mapping.release(0..3);
         assert_eq!(
-            (mapping.bytes(), mapping.is_empty()),
-            (&[1, 2, 3][..], false)
+            (mapping.bytes(1..3), mapping.is_empty()),
+            (&[2, 3][..], false)
         );
     }
 }

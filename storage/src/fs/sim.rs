@@ -6,10 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping};
+use crate::layout::to_usize;
 use crate::sync::lock;
 
 mod disk;
@@ -34,6 +36,10 @@ pub struct Faults {
     pub failing_sync_alls: BTreeSet<u64>,
     /// Which writes fail after half of their bytes.
     pub failing_writes: BTreeSet<u64>,
+    /// The part of every file that cannot be read.
+    pub unreadable: Option<Range<u64>>,
+    /// Mappings cannot be populated, as on old or other systems.
+    pub is_populate_unsupported: bool,
     /// After this many changing operations in all, every call fails: the power is off.
     pub power_off_after: Option<u64>,
 }
@@ -237,8 +243,12 @@ impl File for SimFile {
         if self.len()? < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut bytes = vec![0; crate::layout::to_usize(len)];
-        self.read_at(&mut bytes, 0)?;
-        Ok(Mapping::of_bytes(bytes))
+        let disk = lock(&self.fs.0);
+        let (mut bytes, unreadable) = disk.map(self.inode);
+        bytes.truncate(to_usize(len));
+        if disk.is_populate_unsupported() {
+            return Ok(Mapping::unpopulatable(bytes));
+        }
+        Ok(Mapping::of_bytes(bytes, unreadable))
     }
 }

@@ -136,6 +136,40 @@ fn damage_that_cannot_be_copied_moves_the_file_instead_of_removing_it() {
 }
 
 #[test]
+fn an_unreadable_page_costs_the_frames_on_it_and_the_file_is_kept() {
+    let rig = rig();
+    let ids: Vec<_> = (0..10).map(|n| rig.append("a", &[n; 3000]).chunk).collect();
+    rig.route.seal(ids[0], SealReason::Age, 2);
+    rig.store.sync();
+    rig.fs.set_faults(Faults {
+        unreadable: Some(8192..12288),
+        ..Faults::default()
+    });
+    let found = rig.payloads(ids[0]);
+    let kept: Vec<_> = [0, 1, 4, 5, 6, 7, 8, 9]
+        .iter()
+        .map(|n| vec![*n; 3000])
+        .collect();
+    assert_eq!(found, kept);
+    rig.route.claim(ids[0], 0).unwrap().commit(9).unwrap();
+    rig.store.sync();
+    assert_eq!(
+        rig.quarantined(),
+        [PathBuf::from(format!("{QUARANTINE}/web-{}.chunk", ids[0]))]
+    );
+    let gone = Faults {
+        unreadable: Some(0..1 << 20),
+        ..Faults::default()
+    };
+    let id = rig.store("b", b"event").unwrap();
+    rig.fs.set_faults(gone);
+    assert!(matches!(
+        rig.route.read(id).unwrap().next_window(),
+        Err(crate::ReadError::Unreadable { .. })
+    ));
+}
+
+#[test]
 fn a_torn_tail_is_set_aside_and_the_frames_before_it_are_kept() {
     let (fs, id, path) = disk(false);
     let end = Reader::open(&fs, &path).unwrap();

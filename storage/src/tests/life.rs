@@ -8,6 +8,7 @@ fn the_observer_hears_of_a_chunk_in_the_order_of_its_life() {
     assert!(rig.route.seal(id, SealReason::Age, 200));
     assert!(!rig.route.seal(id, SealReason::Age, 201));
     rig.store.sync();
+    assert_eq!((rig.store.stats().open_files, rig.fs.open_count()), (0, 0));
     assert!(
         rig.route
             .claim(id, 0)
@@ -294,6 +295,22 @@ fn a_window_is_bounded_and_a_reader_can_go_on_where_it_was() {
             .payload[0],
         0
     );
+}
+
+#[test]
+fn a_chunk_is_read_the_same_where_mappings_cannot_be_populated() {
+    let rig = rig();
+    let id = rig.append("a", &[1; 5000]).chunk;
+    rig.append("a", &[2; 9]);
+    rig.route.seal_staged(SealReason::Age, 2);
+    rig.store.sync();
+    let faults = crate::fs::sim::Faults {
+        is_populate_unsupported: true,
+        ..Default::default()
+    };
+    rig.fs.set_faults(faults);
+    assert_eq!(rig.payloads(id), [vec![1; 5000], vec![2; 9]]);
+    assert_eq!(rig.fs.open_count(), 0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::super::DirEntry;
@@ -237,8 +238,28 @@ impl Disk {
             .get(to_usize(offset)..)
             .unwrap_or_default();
         let len = bytes.len().min(buffer.len());
+        let end = offset + len as u64;
+        if self
+            .faults
+            .unreadable
+            .iter()
+            .any(|part| part.start < end && offset < part.end)
+        {
+            return Err(failure());
+        }
         buffer[..len].copy_from_slice(&bytes[..len]);
         Ok(len)
+    }
+
+    pub(super) fn is_populate_unsupported(&self) -> bool {
+        self.faults.is_populate_unsupported
+    }
+
+    /// All bytes, and which of them cannot be read.
+    pub(super) fn map(&self, inode: InodeId) -> (Vec<u8>, Option<Range<usize>>) {
+        let places = |part: &Range<u64>| to_usize(part.start)..to_usize(part.end);
+        let unreadable = self.faults.unreadable.as_ref().map(places);
+        (self.inodes[inode].seen.clone(), unreadable)
     }
 
     pub(super) fn write(
