@@ -11,12 +11,14 @@
 
 mod backoff;
 mod breaker;
+mod outcome;
 mod queue;
 mod scheduler;
 mod stats;
 mod timers;
 
 pub use backoff::Backoff;
+pub use outcome::{Failure, FailureScope, Outcome};
 pub use scheduler::{
     Cause, Decision, DeliveryId, DestinationPolicy, FlushPolicy, Queued, Resolved, RetryState,
     Scheduler, Staged, Wakeup,

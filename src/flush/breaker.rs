@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::output::FailureScope;
+use super::outcome::FailureScope;
 
 /// So many failures in a row that each speak about their chunk only are taken for an outage.
 const CHUNK_FAILURES_MAX: u32 = 8;

@@ -7,11 +7,11 @@ use forebay_storage::{ChunkId, SealReason};
 
 use super::backoff::Backoff;
 use super::breaker::Attempt;
+use super::outcome::{Failure, FailureScope, Outcome};
 use super::queue::{DestinationQueue, Serial};
 use super::timers::{TimerKey, Timers};
 use crate::clock::Now;
 use crate::config::plan::{FlushMode, RetryPlan};
-use crate::output::{Failure, FailureScope, Outcome};
 
 /// Probes of a destination that refuses connections are at most this far apart: a refused
 /// connection costs next to nothing, and the first delivery after an outage is not to wait.
