@@ -107,13 +107,7 @@ impl ForwardInput {
     /// Outside a Tokio runtime.
     pub fn bind(plan: &ForwardInputPlan) -> Result<Self, BindError> {
         let acceptor = plan.tls.as_ref().map(acceptor).transpose()?;
-        let listener = listen(plan.listen).map_err(|source| BindError::Tcp {
-            address: plan.listen,
-            source,
-        })?;
-        let address = listener.local_addr().unwrap_or(plan.listen);
-        let heartbeats =
-            heartbeat::bind(address).map_err(|source| BindError::Udp { address, source })?;
+        let (listener, heartbeats) = open_sockets(plan.listen)?;
         Ok(Self {
             listener,
             heartbeats,
@@ -163,6 +157,22 @@ impl Shared {
 
     fn stats(&self) -> &InputStats {
         &self.context.stats
+    }
+}
+
+/// TCP and UDP on the same port. Where the system chooses it, the port that it chooses for TCP may
+/// be taken for UDP; then it is asked again.
+fn open_sockets(address: SocketAddr) -> Result<(TcpListener, UdpSocket), BindError> {
+    let mut attempts_left = if address.port() == 0 { 16 } else { 1 };
+    loop {
+        attempts_left -= 1;
+        let listener = listen(address).map_err(|source| BindError::Tcp { address, source })?;
+        let address = listener.local_addr().unwrap_or(address);
+        match heartbeat::bind(address) {
+            Ok(heartbeats) => return Ok((listener, heartbeats)),
+            Err(source) if attempts_left == 0 => return Err(BindError::Udp { address, source }),
+            Err(_) => {}
+        }
     }
 }
 

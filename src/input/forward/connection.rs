@@ -1,5 +1,6 @@
 //! One connection: TLS, then the handshake, then the session.
 
+use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(super) async fn serve(shared: &Shared, stream: TcpStream) -> Result<(), Conn
 async fn serve_stream(shared: &Shared, stream: TcpStream) -> Result<(), ConnectionError> {
     // Acknowledgements are small and somebody waits for them.
     stream.set_nodelay(true)?;
+    // A sender whose machine is gone says nothing; the kernel finds out in the end.
+    rustix::net::sockopt::set_socket_keepalive(&stream, true).map_err(io::Error::from)?;
     let Some(acceptor) = &shared.acceptor else {
         let (reader, writer) = stream.into_split();
         return serve_halves(shared, reader, writer).await;
