@@ -165,8 +165,11 @@ async fn an_idle_connection_is_closed_but_not_one_that_waits_for_us() {
         assert_eq!(rig.connect().await.rest().await, b"");
     }
     waiting.expect_nothing_yet();
+    waiting.send(&packed("app", b"\x02")).await;
+    rig.recorder.batches(2).await;
     rig.recorder.resolve(0, Ok(()));
-    assert_eq!(waiting.rest().await, ack(b"\x01"));
+    rig.recorder.resolve(1, Ok(()));
+    assert_eq!(waiting.rest().await, ack(b"\x01\x81\xa3ack\x02"));
     assert_eq!(rig.stats.connections_failed.load(Relaxed), 0);
 }
 
