@@ -132,7 +132,7 @@ fn finish(shared: &Shared, job: &Job, woken: &mut Vec<Waker>) -> u32 {
 }
 
 fn trim(job: &Job) {
-    if job.outcome.is_ok() && job.chunk.trim(&job.goal.lease) > 0 {
+    if job.outcome.is_ok() && job.chunk.trim(&job.goal) > 0 {
         job.chunk.route.observer.freed();
     }
 }

@@ -8,7 +8,7 @@ use super::notices::Notice;
 use super::{Chunk, Contents, State, WriterStatus};
 use crate::error::SyncError;
 use crate::files::Lease;
-use crate::header::SealReason;
+use crate::header::{SealReason, SealRecord};
 use crate::layout::{BLOCK_LEN, align_up};
 use crate::observer::Phase;
 use crate::route::Durability;
@@ -74,42 +74,45 @@ impl Chunk {
         let mut writer = lock(&self.writer);
         writer.status = WriterStatus::Closed;
         self.route.unstage(self);
-        let (is_empty, record, lease) = {
-            let mut state = lock(&self.state);
-            state.is_latched = true;
-            state.has_remains = true;
-            if self.route.options.durability == Durability::Disk {
-                state.contents = state.durable_contents(self.data_start());
-            }
-            let (sealed_ns, _) = state
-                .sealed
-                .unwrap_or((self.header.created_ns, SealReason::Failure));
-            state.sealed = Some((sealed_ns, SealReason::Failure));
-            if state.phase == Phase::Staged {
-                state.phase = Phase::Sealed;
-            }
-            let is_empty = state.contents.frame_count == 0;
-            (
-                is_empty,
-                state.seal_record(self.data_start()),
-                state.lease.take(),
-            )
-        };
-        let failure = SyncError::Failed {
-            path: self.path.clone(),
-            source: Arc::clone(&error),
-        };
-        self.progress.fail(failure, woken);
-        self.notices.post(Notice::SyncFailed(error));
-        if is_empty {
-            self.purge();
-        } else {
+        self.notices.post(Notice::SyncFailed(Arc::clone(&error)));
+        let (record, lease) = self.cut_back();
+        match record {
             // Best effort: without the record, recovery may deliver what was refused, which the
             // sender will have sent again.
-            let _ = self.write_seal(record);
-            self.become_queued(&mut lock(&self.state));
+            Some(record) => drop(self.write_seal(Some(record))),
+            None => drop(self.purge()),
         }
         drop(lease);
+        self.become_queued(&mut lock(&self.state));
+        // Last, so that whoever is refused finds the chunk in its final state.
+        let failure = SyncError::Failed {
+            path: self.path.clone(),
+            source: error,
+        };
+        self.progress.fail(failure, woken);
+    }
+
+    /// Ends the chunk's contents with what is durable; returns the seal record that says so, or
+    /// `None` if nothing is.
+    fn cut_back(&self) -> (Option<SealRecord>, Option<Arc<Lease>>) {
+        let mut state = lock(&self.state);
+        state.is_latched = true;
+        state.has_remains = true;
+        if self.route.options.durability == Durability::Disk {
+            state.contents = state.durable_contents(self.data_start());
+        }
+        let sealed_ns = state
+            .sealed
+            .map_or(self.header.created_ns, |(sealed_ns, _)| sealed_ns);
+        state.sealed = Some((sealed_ns, SealReason::Failure));
+        if state.phase == Phase::Staged {
+            state.phase = Phase::Sealed;
+        }
+        let record = state.seal_record(self.data_start());
+        (
+            record.filter(|record| record.frame_count > 0),
+            state.lease.take(),
+        )
     }
 
     /// Puts a chunk into the queue whose appends do not wait for a sync.
@@ -134,7 +137,10 @@ impl Chunk {
     }
 
     /// Gives back the space behind a sealed chunk's data; returns the bytes.
-    pub(crate) fn trim(&self, lease: &Lease) -> u64 {
+    pub(crate) fn trim(&self, goal: &SyncGoal) -> u64 {
+        if !goal.is_sealed {
+            return 0;
+        }
         let mut writer = lock(&self.writer);
         let new_len = {
             let state = lock(&self.state);
@@ -143,7 +149,7 @@ impl Chunk {
             }
             align_up(state.contents.end, BLOCK_LEN)
         };
-        if new_len >= writer.file_len || lease.file().truncate(new_len).is_err() {
+        if new_len >= writer.file_len || goal.lease.file().truncate(new_len).is_err() {
             return 0;
         }
         lock(&self.state).file_len = new_len;
