@@ -6,6 +6,8 @@
 //! finds all it can that is wrong before it stops the next; everything that is wrong has a place
 //! in the text.
 //!
+//! Relative paths are relative to the working directory.
+//!
 //! # Variables and secrets
 //!
 //! In values, `${NAME}` (capital letters, digits, underscores) is replaced by the environment

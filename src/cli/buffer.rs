@@ -131,7 +131,9 @@ fn cat(dir: &Path, selection: &Selection, out: &mut dyn Write) -> Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     }
     out.flush()?;
-    eprintln!("error: {damaged_bytes} damaged bytes were skipped; `buffer verify` says where");
+    let message = format!("{damaged_bytes} damaged bytes were skipped; `buffer verify` says where");
+    // Nobody is left to tell if standard error is closed; the exit code tells all the same.
+    let _ = writeln!(io::stderr(), "error: {message}");
     Ok(verify::Verdict::Lost.exit_code())
 }
 

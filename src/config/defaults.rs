@@ -1,4 +1,4 @@
-//! What holds where the user wrote nothing. The same values stand in the README's tables.
+//! What holds where the user wrote nothing.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
