@@ -62,7 +62,11 @@ impl StdoutOutput {
         // given up ends before the next begins.
         let to = Arc::clone(&self.to).lock_owned().await;
         let (encoder, chunk) = (self.encoder.clone(), chunk.clone());
-        let printed = tokio::task::spawn_blocking(move || encoder.encode(&chunk, &*to).map(drop));
+        let printed = tokio::task::spawn_blocking(move || {
+            // Another output of this kind has a lock of its own.
+            let _alone = io::stdout().lock();
+            encoder.encode(&chunk, &*to).map(drop)
+        });
         match printed.await {
             Ok(Ok(())) => Outcome::Delivered,
             Ok(Err(error)) => error.outcome(failed),
