@@ -37,8 +37,9 @@ use body::Written;
 /// The header by which a server recognises a chunk that it has taken already.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Up to this many bytes of payload, a body is made before it is sent.
-const WHOLE_BODY_PAYLOAD_MAX: u64 = 1 << 20;
+/// Up to this many bytes of payload, a body is made before it is sent. JSON can be several times
+/// as long, and as many bodies are in memory as deliveries are in flight.
+const WHOLE_BODY_PAYLOAD_MAX: u64 = 256 << 10;
 
 /// Why an HTTP output cannot be opened.
 #[derive(Debug, thiserror::Error)]
