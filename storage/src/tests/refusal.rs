@@ -62,7 +62,7 @@ fn no_receipt_resolves_before_its_data_and_its_directory_entry_are_synced() {
 
 #[test]
 fn a_failed_sync_refuses_what_is_not_durable_keeps_what_is_and_is_not_repeated() {
-    let rig = rig();
+    let rig = rig_on(&SimFs::new(), two_destinations());
     let id = rig.store("a", b"kept").unwrap();
     rig.fs.set_faults(Faults {
         failing_syncs: [0].into(),
@@ -85,11 +85,12 @@ fn a_failed_sync_refuses_what_is_not_durable_keeps_what_is_and_is_not_repeated()
     assert_eq!(rig.payloads(id), [b"kept"]);
     let next = rig.store("a", b"sent again").unwrap();
     assert_ne!(next, id);
+    rig.route.claim(id, 1).unwrap().commit(300).unwrap();
     rig.store.sync();
     assert_eq!(syncs(&rig.fs), before + 1);
     assert_eq!(rig.store.stats().sync_failures, 1);
     assert!(rig.diary.entries().contains(&"failed ".to_owned()));
-    let killed = rig_on(&rig.fs.after_kill(), options());
+    let killed = rig_on(&rig.fs.after_kill(), two_destinations());
     assert_eq!(
         killed.all_payloads(),
         [b"kept".to_vec(), b"sent again".to_vec()]
