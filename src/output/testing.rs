@@ -9,6 +9,7 @@ use forebay_storage::{
 use tempfile::TempDir;
 
 use super::{Chunk, OpenChunk};
+use crate::clock::random_u64;
 use crate::event::{Timestamp, write_entry};
 
 /// Entries with the times 1 s, 2 s, ... and the records `{"n":0}`, `{"n":1}`, ..., each of them
@@ -48,7 +49,8 @@ fn stored(key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> (ChunkInfo, OpenChunk) 
         dir: directory.path().to_owned(),
         fs: Arc::new(RealFs),
         open_files_max: 8,
-        id_seed: 1,
+        // Chunks of two stores must not have the same id.
+        id_seed: u32::try_from(random_u64() >> 32).unwrap(),
         now_ns: 0,
         clock: None,
     })

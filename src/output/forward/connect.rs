@@ -53,22 +53,22 @@ pub(super) struct Link {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
     /// The name does not lead to an address.
-    #[error("cannot resolve the host name: {0}")]
-    Name(io::Error),
+    #[error("cannot resolve the host name")]
+    Name(#[source] io::Error),
     /// No address accepts connections.
-    #[error("cannot connect: {0}")]
-    Tcp(io::Error),
+    #[error("cannot connect")]
+    Tcp(#[source] io::Error),
     /// The server and we cannot agree on TLS, or do not trust each other.
-    #[error("TLS handshake failed: {0}")]
-    Tls(io::Error),
+    #[error("TLS handshake failed")]
+    Tls(#[source] io::Error),
     /// The PING could not be sent.
-    #[error("connection lost during the shared-key handshake: {0}")]
-    Ping(io::Error),
+    #[error("connection lost during the shared-key handshake")]
+    Ping(#[source] io::Error),
     /// The server said something else than HELO and PONG, or nothing.
-    #[error("shared-key handshake failed: {0}")]
+    #[error("shared-key handshake failed")]
     Receive(#[from] ReceiveError),
     /// The server does not let us in, or does not know the shared key.
-    #[error("shared-key handshake failed: {0}")]
+    #[error("shared-key handshake failed")]
     Handshake(#[from] HandshakeError),
     /// It took too long.
     #[error("no {stage} within {timeout:?}")]

@@ -22,6 +22,7 @@ use super::message::{EncodeError, Encoder, MessageId};
 use super::receive::{Answer, Messages, ReceiveError};
 use super::server::{Server, lock};
 use super::write::write_all;
+use crate::output::reason::chain;
 use crate::output::{ChunkReader, Delivery, Failure, FailureScope, Outcome};
 
 /// A chunk to write, with the permit to do so.
@@ -68,8 +69,8 @@ enum End {
     SharedKeyWanted,
     #[error("nothing could be written for {0:?}")]
     WriteStalled(Duration),
-    #[error("connection lost: {0}")]
-    Write(io::Error),
+    #[error("connection lost")]
+    Write(#[source] io::Error),
     #[error("no acknowledgement within {0:?}")]
     AckMissing(Duration),
 }
@@ -310,12 +311,12 @@ impl End {
 
 /// Damage and I/O errors concern this chunk, whatever the destination.
 fn unreadable(error: &ReadError) -> Outcome {
-    let reason = format!("the chunk cannot be read: {error}");
+    let reason = format!("the chunk cannot be read: {}", chain(error));
     Outcome::Retry(Failure::new(FailureScope::Chunk, reason))
 }
 
 fn unsendable(error: &EncodeError) -> Outcome {
-    let reason = error.to_string();
+    let reason = chain(error);
     match error {
         EncodeError::Pack(_) => Outcome::Retry(Failure::new(FailureScope::Chunk, reason)),
         _ => Outcome::Reject { reason },

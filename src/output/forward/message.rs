@@ -56,7 +56,7 @@ pub(super) enum EncodeError {
     #[error("the chunk has more messages than can be numbered")]
     TooMany,
     /// The packing failed.
-    #[error("cannot pack a payload: {0}")]
+    #[error("cannot pack a payload")]
     Pack(#[from] io::Error),
 }
 

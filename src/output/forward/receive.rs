@@ -31,11 +31,11 @@ pub(super) enum ReceiveError {
     #[error("the server closed the connection")]
     Closed,
     /// The connection is lost.
-    #[error("connection lost: {0}")]
+    #[error("connection lost")]
     Lost(#[from] io::Error),
     /// What came is not MessagePack.
-    #[error("the server sent what is not MessagePack: {0}")]
-    Malformed(msgpack::Error),
+    #[error("the server sent what is not MessagePack")]
+    Malformed(#[source] msgpack::Error),
     /// A message is longer than any that a server has reason to send.
     #[error("the server sent a message of more than {MESSAGE_SIZE_MAX} bytes")]
     TooLarge,

@@ -4,6 +4,7 @@
 //! of its own. A connection whose chunk is written takes the next one without waiting for
 //! acknowledgements, so a further connection is opened only while all others are writing.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,6 +16,7 @@ use super::connect::Connector;
 use super::connection::{Connection, Job};
 use super::settings::Settings;
 use crate::config::plan::ForwardServer;
+use crate::output::reason::chain;
 use crate::output::{Delivery, Failure, FailureScope};
 use crate::telemetry::RateLimited;
 
@@ -171,8 +173,8 @@ impl Server {
     }
 
     /// A failure of this server, named in the reason.
-    pub(super) fn failure(&self, scope: FailureScope, why: &dyn std::fmt::Display) -> Failure {
-        Failure::new(scope, format!("{}: {why}", self.address))
+    pub(super) fn failure(&self, scope: FailureScope, why: &dyn Error) -> Failure {
+        Failure::new(scope, format!("{}: {}", self.address, chain(why)))
     }
 
     /// `host:port`.

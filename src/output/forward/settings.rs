@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::Encoder;
-use crate::chunk_key::Zone;
 use crate::clock::Clock;
 use crate::config::plan::{Compression, ForwardOutputPlan};
 use crate::output::Chunk;
@@ -24,7 +23,6 @@ pub(super) struct Settings {
     require_ack: bool,
     codec: Option<Codec>,
     tag: Option<Template>,
-    zone: Zone,
 }
 
 impl Settings {
@@ -42,14 +40,13 @@ impl Settings {
                 Compression::Zstd => Some(Codec::Zstd),
             },
             tag: plan.tag.clone(),
-            zone: Zone::local(),
         }
     }
 
     /// An encoder for the messages of `chunk`.
     pub(super) fn encoder(&self, chunk: &Chunk) -> Encoder {
         let tag = self.tag.as_ref();
-        let tag = tag.map(|tag| tag.render(chunk.key(), chunk.id(), &self.zone));
+        let tag = tag.map(|tag| tag.render(chunk.key(), chunk.id(), chunk.zone()));
         Encoder::new(chunk.id(), tag, self.codec, self.require_ack)
     }
 }

@@ -3,17 +3,16 @@
 mod chaos;
 mod destination;
 mod secured;
-mod shelf;
 
-use forebay_storage::ChunkKey;
+use forebay_storage::{ChunkKey, TimeWindow};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use self::destination::{Destination, PATIENCE, Received, ack};
-use self::shelf::Shelf;
 use super::*;
+use crate::chunk_key::Zone;
 use crate::config::plan::{Compression, ForwardServer};
-use crate::output::{Chunk, Outcome};
+use crate::output::{Chunk, Outcome, testing};
 use crate::placeholder::Template;
 use crate::wire::compression::Codec;
 
@@ -58,9 +57,10 @@ async fn dead_port() -> u16 {
     Destination::bind().await.port()
 }
 
-/// A chunk of these frames: tag and payload, one event each.
+/// A chunk of these frames: tag and payload.
 fn chunk(frames: &[(&str, &[u8])]) -> Chunk {
-    Shelf::new().chunk(frames)
+    let owned = frames.iter().map(|(tag, payload)| (*tag, payload.to_vec()));
+    testing::chunk(&owned.collect::<Vec<_>>())
 }
 
 /// A delivery in flight.
@@ -433,17 +433,23 @@ async fn payloads_are_packed_if_the_plan_says_so() {
 #[tokio::test]
 async fn the_output_may_bring_its_own_tag() {
     let (destination, mut plan) = destination().await;
-    plan.tag = Some(Template::compile("edge.${tag[1]}").unwrap());
+    plan.tag = Some(Template::compile("edge.${tag[1]}.%H").unwrap());
     let output = open(&plan);
     let key = ChunkKey {
         tag: Some("app.web".to_owned()),
+        window: Some(TimeWindow {
+            start_s: 0,
+            len_s: 3600,
+        }),
         ..ChunkKey::default()
     };
-    let (delivery, sent) = delivery(Shelf::new().chunk_of(&key, &[("", b"\x90")]));
+    let tokyo = Zone::parse("+09:00").unwrap();
+    let chunk = testing::chunk_with_key(&key, &[("", b"\x90".to_vec())]).in_zone(tokyo);
+    let (delivery, sent) = delivery(chunk);
     output.try_write(delivery).await;
     let mut peer = destination.accept().await;
     let message = peer.message().await;
-    assert_eq!(message.tag, "edge.web");
+    assert_eq!(message.tag, "edge.web.09");
     peer.acknowledge(&message).await;
     sent.committed().await;
 }
@@ -467,8 +473,7 @@ async fn a_chunk_whose_tag_comes_out_empty_is_rejected_and_the_connection_goes_o
 async fn a_chunk_that_cannot_be_read_is_rolled_back_and_the_connection_goes_on() {
     let (destination, plan) = destination().await;
     let output = open(&plan);
-    let shelf = Shelf::new();
-    let (delivery, sent) = delivery(shelf.unreadable_chunk());
+    let (delivery, sent) = delivery(testing::unreadable_chunk());
     output.try_write(delivery).await;
     let failure = sent.rolled_back().await;
     assert_eq!(failure.scope, FailureScope::Chunk);

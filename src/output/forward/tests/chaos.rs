@@ -98,13 +98,10 @@ async fn check(count: u32, reactions: Vec<Reaction>) {
     plan.ack_timeout = SHORT;
     let serving = tokio::spawn(Arc::clone(&script).serve(destination));
     let output = open(&plan);
-    let shelf = Shelf::new();
     let mut in_flight = Vec::new();
     for number in 0..count {
         let payloads = [b'a', b'b'].map(|part| [&number.to_be_bytes()[..], &[part]].concat());
-        let chunk = shelf.chunk(&[("a", &payloads[0]), ("b", &payloads[1])]);
-        let (delivery, sent) = delivery(chunk);
-        output.try_write(delivery).await;
+        let sent = send(&output, &[("a", &payloads[0]), ("b", &payloads[1])]).await;
         in_flight.push((sent, payloads));
     }
     for (sent, payloads) in in_flight {
