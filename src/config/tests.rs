@@ -5,6 +5,7 @@ use std::io;
 use super::plan::Plan;
 use super::{Error, Lookup, load_str};
 
+mod any;
 mod bad;
 mod examples;
 mod good;
