@@ -10,6 +10,7 @@ use crate::config::{self, plan::Plan};
 
 mod buffer;
 mod check;
+mod run;
 
 use buffer::BufferCommand;
 pub use buffer::Error as BufferError;
@@ -35,6 +36,11 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Take events in, keep them, deliver them, until SIGTERM or SIGINT.
+    Run {
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
     /// Check a configuration as `run` would, without opening anything, and print what it means.
     Check {
         #[command(flatten)]
@@ -76,6 +82,9 @@ pub enum Error {
     /// What is on disk could not be examined.
     #[error(transparent)]
     Buffer(#[from] BufferError),
+    /// The daemon could not run.
+    #[error(transparent)]
+    Run(#[from] run::Error),
     /// The result could not be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
@@ -87,6 +96,7 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => 64,
+            Self::Run(_) => 70,
             Self::Buffer(
                 BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
             ) => 66,
@@ -106,7 +116,7 @@ impl Error {
             Self::Output(error) | Self::Buffer(BufferError::Output(error)) => {
                 error.kind() == io::ErrorKind::BrokenPipe
             }
-            Self::Config(_) | Self::Buffer(_) => false,
+            Self::Config(_) | Self::Buffer(_) | Self::Run(_) => false,
         }
     }
 }
@@ -119,6 +129,10 @@ pub fn run() -> Result<ExitCode, Error> {
     match Cli::try_parse()?.command {
         Command::Check { config } => {
             check::check(&config.load()?, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run { config } => {
+            run::run(config.load()?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Buffer { command } => Ok(buffer::run(command)?),

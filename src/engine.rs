@@ -1,3 +1,170 @@
-//! The engine: everything put together.
+//! The engine: everything put together, started, driven and stopped.
+//!
+//! Order of a start: store (which takes the directory's lock and recovers), catalogue, outputs,
+//! inputs' sockets; then the route drivers, and the inputs last, so that nothing is taken in
+//! before it can be kept. Order of a stop: inputs, what they took in is synced, deliveries until
+//! the deadline, outputs, store. What is not delivered by then stays on disk.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_storage::{SealReason, Store};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::buffer::Intake;
+use crate::clock::Clock;
+use crate::config::plan::Plan;
+use crate::input::InputContext;
+
+mod bury;
+mod health;
+mod inputs;
+mod inspect;
+mod observe;
+mod open;
+mod route;
+mod signals;
 pub mod status;
+
+use inputs::OpenInput;
+use inspect::Inspector;
+pub use open::Error;
+use route::{Ended, RunningRoute};
+use signals::{Signal, Signals};
+use status::Inspect;
+
+/// An engine that has recovered what is on disk and holds its sockets, but takes nothing in yet.
+pub struct Engine {
+    clock: Clock,
+    stop_timeout: Duration,
+    store: Arc<Store>,
+    routes: Vec<OpenRoute>,
+    inputs: Vec<OpenInput>,
+    intake: Intake,
+    inspector: Arc<Inspector>,
+    signals: Signals,
+    /// Cancelled when senders are to be taken no more events from.
+    stopping: CancellationToken,
+}
+
+/// A route and what its driver listens to.
+struct OpenRoute {
+    route: Arc<RunningRoute>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    flush_at_shutdown: bool,
+}
+
+impl Engine {
+    /// Opens everything that `plan` names. From here on SIGTERM, SIGINT and SIGUSR1 are kept for
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`Error`] names what cannot be opened.
+    pub async fn open(plan: Plan, clock: Clock) -> Result<Self, Error> {
+        open::open(plan, clock).await
+    }
+
+    /// Looks into the engine, for as long as anybody wants to.
+    #[must_use]
+    pub fn inspect(&self) -> Arc<dyn Inspect> {
+        Arc::clone(&self.inspector) as Arc<dyn Inspect>
+    }
+
+    /// Takes events in and delivers them until SIGTERM or SIGINT, then stops in good order.
+    pub async fn run(mut self) {
+        let stop_drivers = CancellationToken::new();
+        let drivers = TaskTracker::new();
+        let mut routes = Vec::new();
+        for OpenRoute {
+            route,
+            ended,
+            flush_at_shutdown,
+        } in std::mem::take(&mut self.routes)
+        {
+            drivers.spawn(Arc::clone(&route).drive(ended, stop_drivers.clone()));
+            routes.push((route, flush_at_shutdown));
+        }
+        let inputs = self.start_inputs();
+        tracing::info!(routes = routes.len(), "forebay runs");
+        while self.signals.next().await == Signal::Flush {
+            tracing::info!("flushing all that is staged");
+            routes.iter().for_each(|(route, _)| route.flush_all());
+        }
+        let deadline = Instant::now() + self.stop_timeout;
+        tracing::info!(timeout = ?self.stop_timeout, "stopping");
+        self.stop_inputs(&inputs, deadline).await;
+        self.drain(&routes, deadline).await;
+        stop_drivers.cancel();
+        drivers.close();
+        drivers.wait().await;
+        self.close_outputs(&routes, deadline).await;
+        self.inspector.catalog.close(Duration::from_secs(1));
+        tracing::info!("stopped");
+    }
+
+    fn start_inputs(&mut self) -> TaskTracker {
+        let tasks = TaskTracker::new();
+        for OpenInput { bound, handle } in self.inputs.drain(..) {
+            tracing::info!(input = %handle.name, listen = %handle.listen, "input listens");
+            let context = InputContext {
+                name: Arc::clone(&handle.name),
+                intake: self.intake.clone(),
+                stats: Arc::clone(&handle.stats),
+                stop: self.stopping.clone(),
+                clock: self.clock,
+            };
+            tasks.spawn(bound.run(context));
+        }
+        tasks.close();
+        tasks
+    }
+
+    /// Takes no more events; what was taken in is acknowledged.
+    async fn stop_inputs(&self, inputs: &TaskTracker, deadline: Instant) {
+        self.stopping.cancel();
+        if tokio::time::timeout_at(deadline, inputs.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("inputs did not stop in time; their last batches are not acknowledged");
+        }
+        tokio::task::block_in_place(|| self.store.sync());
+    }
+
+    /// Lets deliveries end, and starts those that `flush_at_shutdown` asks for.
+    async fn drain(&self, routes: &[(Arc<RunningRoute>, bool)], deadline: Instant) {
+        for (route, flush_at_shutdown) in routes {
+            if *flush_at_shutdown {
+                let now_ns = self.clock.now().unix_ns;
+                route.chunks.seal_staged(SealReason::Shutdown, now_ns);
+            } else {
+                route.pause();
+            }
+        }
+        tokio::task::block_in_place(|| self.store.sync());
+        for (route, flush_at_shutdown) in routes {
+            let done = route.drained(*flush_at_shutdown);
+            if tokio::time::timeout_at(deadline, done).await.is_err() {
+                route.pause();
+                tracing::warn!(
+                    route = %route.state.name,
+                    "deliveries did not end in time; their chunks stay on disk"
+                );
+            }
+        }
+    }
+
+    async fn close_outputs(&self, routes: &[(Arc<RunningRoute>, bool)], deadline: Instant) {
+        for (route, _) in routes {
+            if tokio::time::timeout_at(deadline, route.close_outputs())
+                .await
+                .is_err()
+            {
+                tracing::warn!(route = %route.state.name, "outputs did not close in time");
+            }
+        }
+    }
+}

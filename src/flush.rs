@@ -11,6 +11,7 @@
 
 mod backoff;
 mod breaker;
+mod decision;
 mod outcome;
 mod queue;
 mod scheduler;
@@ -18,9 +19,10 @@ mod stats;
 mod timers;
 
 pub use backoff::Backoff;
-pub use outcome::{Failure, FailureScope, Outcome};
-pub use scheduler::{
+pub use decision::{
     Cause, Decision, DeliveryId, DestinationPolicy, FlushPolicy, Queued, Resolved, RetryState,
-    Scheduler, Staged, Wakeup,
+    Staged, Wakeup,
 };
+pub use outcome::{Failure, FailureScope, Outcome};
+pub use scheduler::Scheduler;
 pub use stats::{DestinationStats, FailureCounts, LatencyHistogram, LatencySnapshot};

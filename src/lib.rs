@@ -35,4 +35,5 @@ pub mod metrics;
 pub mod engine;
 
 pub mod admin;
+
 pub mod cli;

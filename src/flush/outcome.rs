@@ -1,4 +1,4 @@
-//! How an attempt to deliver ends: what an output says, and what the scheduler decides by.
+//! What an output says of one attempt, and what that means for the next.
 
 use std::time::Duration;
 

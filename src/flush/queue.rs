@@ -6,8 +6,8 @@ use std::time::Duration;
 use forebay_storage::ChunkId;
 
 use super::breaker::{Attempt, Breaker};
+use super::decision::DestinationPolicy;
 use super::outcome::FailureScope;
-use super::scheduler::DestinationPolicy;
 
 /// The order in which chunks of a route were queued; older first.
 pub(super) type Serial = u64;

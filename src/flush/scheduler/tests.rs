@@ -1,5 +1,6 @@
+use super::retry::UNREACHABLE_PROBE_GAP_MAX;
 use super::*;
-use crate::config::plan::RetryKind;
+use crate::config::plan::{RetryKind, RetryPlan};
 
 const SECOND_NS: i64 = 1_000_000_000;
 

@@ -1,0 +1,76 @@
+//! What has gone wrong with the disk since the start, for health and logs.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use forebay_storage::DamageReport;
+
+/// Faults since the start. They are never forgotten: only a person can say that a disk is well.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    found: Mutex<Found>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Found {
+    sync_failure_count: u64,
+    last_sync_failure: Option<String>,
+    damage_count: u64,
+    last_damage: Option<String>,
+}
+
+impl Faults {
+    /// A write or sync failed.
+    pub(super) fn sync_failed(&self, path: &Path, error: &io::Error) {
+        tracing::error!(path = %path.display(), %error, "sync failed; unsynced events are refused");
+        let mut found = self.found();
+        found.sync_failure_count += 1;
+        found.last_sync_failure = Some(format!("{}: {error}", path.display()));
+    }
+
+    /// Damage was met in a chunk.
+    pub(super) fn damaged(&self, damage: &DamageReport) {
+        let DamageReport {
+            path,
+            offset,
+            len,
+            kind,
+            quarantine,
+            ..
+        } = damage;
+        tracing::error!(
+            path = %path.display(), offset, len, ?kind, ?quarantine,
+            "damaged bytes set aside"
+        );
+        let mut found = self.found();
+        found.damage_count += 1;
+        found.last_damage = Some(format!("{} at {offset}: {len} bytes", path.display()));
+    }
+
+    /// Why the daemon cannot promise what it should: senders should go elsewhere.
+    pub(super) fn reasons_not_ready(&self) -> Vec<String> {
+        let found = self.found();
+        let failure = found.last_sync_failure.as_ref();
+        let count = found.sync_failure_count;
+        failure
+            .map(|last| format!("{count} failed syncs, the last of {last}"))
+            .into_iter()
+            .collect()
+    }
+
+    /// What somebody should look at, though the daemon does its work.
+    pub(super) fn reasons_degraded(&self) -> Vec<String> {
+        let found = self.found();
+        let damage = found.last_damage.as_ref();
+        let count = found.damage_count;
+        damage
+            .map(|last| format!("{count} damaged pieces, the last in {last}"))
+            .into_iter()
+            .collect()
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

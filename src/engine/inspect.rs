@@ -1,0 +1,367 @@
+//! The engine seen from outside: everything is read from the store, the schedulers and the
+//! counters at the moment of asking.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use forebay_storage::{ChunkId, ChunkInfo, Phase, Route, Store};
+
+use super::health::Faults;
+use super::inputs::InputHandle;
+use super::route::{Destination, RunningRoute};
+use super::status::{
+    ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EventCursor, EventPage,
+    Health, InputReport, Inspect, Limits, Moment, RouteReport, Status, Unreadable,
+};
+use crate::buffer::IntakeStats;
+use crate::catalog::Catalog;
+use crate::clock::{Clock, Now};
+use crate::config::plan::{Durability, Overflow, RoutePlan};
+use crate::metrics::{
+    CatalogSample, DestinationSample, InputSample, Metrics, RouteSample, Snapshot, StoreSample,
+};
+
+mod chunks;
+mod events;
+
+/// Looks into a running engine.
+pub(super) struct Inspector {
+    pub(super) clock: Clock,
+    pub(super) started: Now,
+    pub(super) store: Arc<Store>,
+    pub(super) open_files_max: usize,
+    pub(super) catalog: Catalog,
+    /// The plans of `routes`, in the same order.
+    pub(super) plans: Vec<RoutePlan>,
+    pub(super) routes: Vec<Arc<RunningRoute>>,
+    pub(super) inputs: Vec<InputHandle>,
+    pub(super) intake_stats: Arc<IntakeStats>,
+    pub(super) faults: Arc<Faults>,
+}
+
+impl Inspect for Inspector {
+    fn health(&self) -> Health {
+        let mut reasons = self.faults.reasons_not_ready();
+        reasons.extend(self.full_routes());
+        let ready = reasons.is_empty();
+        reasons.extend(self.faults.reasons_degraded());
+        Health {
+            live: true,
+            ready,
+            reasons,
+        }
+    }
+
+    fn status(&self) -> Status {
+        let uptime = self
+            .clock
+            .now()
+            .monotonic
+            .saturating_sub(self.started.monotonic);
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started: Moment(self.started.unix_ns),
+            uptime_s: uptime.as_secs_f64(),
+            health: self.health(),
+            inputs: self.inputs.iter().map(input_report).collect(),
+            routes: self.routes(),
+        }
+    }
+
+    fn routes(&self) -> Vec<RouteReport> {
+        let now = self.clock.now();
+        let routes = self.routes.iter().zip(&self.plans);
+        routes
+            .map(|(route, plan)| route_report(now, route, plan))
+            .collect()
+    }
+
+    fn chunks(&self, route: &str, query: &ChunkQuery) -> Option<ChunkPage> {
+        let route = self
+            .routes
+            .iter()
+            .find(|running| &*running.state.name == route)?;
+        Some(chunks::page(route, query))
+    }
+
+    fn chunk(&self, id: &str) -> Option<ChunkReport> {
+        let id = id.parse().ok()?;
+        self.routes
+            .iter()
+            .find_map(|route| chunks::report_by_id(route, id))
+    }
+
+    fn events(
+        &self,
+        id: &str,
+        from: EventCursor,
+        limit: usize,
+    ) -> Result<Option<EventPage>, Unreadable> {
+        let found = id.parse().ok().and_then(|id| Some((self.holder(id)?, id)));
+        let Some((route, chunk)) = found else {
+            return Ok(None);
+        };
+        events::page(&route, chunk, from, limit)
+            .map(Some)
+            .map_err(|error| Unreadable {
+                id: id.to_owned(),
+                reason: error.to_string(),
+            })
+    }
+
+    fn metrics_text(&self) -> String {
+        let snapshot = self.snapshot();
+        Metrics::new(move || snapshot.clone())
+            .and_then(|metrics| metrics.render())
+            .unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
+    }
+}
+
+impl Inspector {
+    /// The route, or dead letters, that have a chunk.
+    fn holder(&self, id: ChunkId) -> Option<Route> {
+        let holders = self
+            .routes
+            .iter()
+            .flat_map(|route| [&route.chunks, &route.dead_letters]);
+        holders
+            .into_iter()
+            .find(|holder| holder.chunk(id).is_some())
+            .cloned()
+    }
+
+    /// A sentence for each route whose senders are held back now.
+    fn full_routes(&self) -> impl Iterator<Item = String> {
+        let waiting = self
+            .routes
+            .iter()
+            .filter(|route| route.stats.senders_waiting() > 0);
+        waiting.map(|route| {
+            let count = route.stats.senders_waiting();
+            format!(
+                "route {} is full; {count} senders are held back",
+                route.state.name
+            )
+        })
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let stats = self.store.stats();
+        let catalog = self.catalog.stats();
+        Snapshot {
+            now_unix_ns: self.clock.now().unix_ns,
+            started_unix_ns: self.started.unix_ns,
+            is_ready: self.health().ready,
+            events_unmatched: self.intake_stats.events_unmatched.load(Relaxed),
+            inputs: self.inputs.iter().map(input_sample).collect(),
+            routes: self
+                .routes
+                .iter()
+                .zip(&self.plans)
+                .map(route_sample)
+                .collect(),
+            store: StoreSample {
+                syncs: stats.rounds,
+                synced_appends: stats.appends_resolved,
+                sync_failures: stats.sync_failures,
+                sync_ns: stats.sync_ns_sum,
+                open_files: stats.open_files,
+                open_files_max: u64::try_from(self.open_files_max).unwrap_or(u64::MAX),
+                mapped_bytes: stats.mapped_bytes,
+                quarantined_bytes: stats.quarantined_bytes,
+            },
+            catalog: CatalogSample {
+                is_enabled: catalog.is_enabled,
+                updates: catalog.updates,
+                updates_dropped: catalog.updates_dropped,
+            },
+            disk_free_bytes: self.store.free_bytes().ok(),
+        }
+    }
+}
+
+/// What a route holds, by state.
+struct Held {
+    staged: ChunkTotals,
+    queued: ChunkTotals,
+    in_flight: ChunkTotals,
+    dead: ChunkTotals,
+    used_bytes: u64,
+    oldest_created_ns: Option<i64>,
+}
+
+impl Held {
+    fn by(route: &RunningRoute) -> Self {
+        let totals = route.chunks.totals();
+        let dead = route.dead_letters.totals();
+        let in_flight = sum(route.in_flight_chunks());
+        let sealed = ChunkTotals {
+            chunks: totals.sealed_chunks,
+            events: totals.sealed_events,
+            bytes: totals.sealed_bytes,
+        };
+        Self {
+            staged: ChunkTotals {
+                chunks: totals.staged_chunks,
+                events: totals.staged_events,
+                bytes: totals.staged_bytes,
+            },
+            queued: ChunkTotals {
+                chunks: sealed.chunks.saturating_sub(in_flight.chunks),
+                events: sealed.events.saturating_sub(in_flight.events),
+                bytes: sealed.bytes.saturating_sub(in_flight.bytes),
+            },
+            in_flight,
+            dead: ChunkTotals {
+                chunks: dead.staged_chunks + dead.sealed_chunks,
+                events: dead.staged_events + dead.sealed_events,
+                bytes: dead.staged_bytes + dead.sealed_bytes,
+            },
+            used_bytes: totals.file_bytes,
+            oldest_created_ns: totals.oldest_created_ns,
+        }
+    }
+}
+
+fn sum(chunks: impl Iterator<Item = ChunkInfo>) -> ChunkTotals {
+    chunks.fold(ChunkTotals::default(), |sum, chunk| ChunkTotals {
+        chunks: sum.chunks + 1,
+        events: sum.events + chunk.event_count,
+        bytes: sum.bytes + chunk.payload_bytes,
+    })
+}
+
+impl RunningRoute {
+    /// The chunks with at least one delivery under way.
+    fn in_flight_chunks(&self) -> impl Iterator<Item = ChunkInfo> {
+        let in_flight = self.state.scheduler().in_flight();
+        let chunks = in_flight.into_iter().filter_map(|id| self.chunks.chunk(id));
+        chunks.filter(|chunk| chunk.phase != Phase::Purged)
+    }
+}
+
+fn input_report(input: &InputHandle) -> InputReport {
+    let stats = &input.stats;
+    InputReport {
+        name: input.name.to_string(),
+        kind: input.kind,
+        listen: input.listen.to_string(),
+        connections_open: stats.connections_open.load(Relaxed),
+        connections_total: stats.connections_total.load(Relaxed),
+        connections_failed: stats.connections_failed.load(Relaxed),
+        batches: stats.batches.load(Relaxed),
+        events: stats.events.load(Relaxed),
+        bytes: stats.bytes.load(Relaxed),
+        batches_refused: stats.batches_refused.load(Relaxed),
+    }
+}
+
+fn input_sample(input: &InputHandle) -> InputSample {
+    InputSample {
+        name: Arc::clone(&input.name),
+        stats: Arc::clone(&input.stats),
+    }
+}
+
+fn route_report(now: Now, route: &RunningRoute, plan: &RoutePlan) -> RouteReport {
+    let held = Held::by(route);
+    let outputs = route.destinations.iter().enumerate();
+    RouteReport {
+        name: plan.name.clone(),
+        patterns: plan.matcher.as_str().to_owned(),
+        durability: durability_word(plan.buffer.durability),
+        overflow: overflow_word(plan.buffer.overflow),
+        limits: Limits {
+            chunk_limit_size: plan.buffer.chunk_limit_size,
+            total_limit_size: plan.buffer.total_limit_size,
+            dead_letter_limit_size: plan.buffer.dead_letter_limit_size,
+        },
+        staged: held.staged,
+        queued: held.queued,
+        in_flight: held.in_flight,
+        dead: held.dead,
+        oldest_chunk_created: held.oldest_created_ns.map(Moment),
+        senders_waiting: route.stats.senders_waiting(),
+        outputs: outputs
+            .map(|(index, to)| destination_report(now, route, index, to))
+            .collect(),
+    }
+}
+
+fn destination_report(
+    now: Now,
+    route: &RunningRoute,
+    index: usize,
+    to: &Destination,
+) -> DestinationReport {
+    let stats = &to.stats;
+    let scheduler = route.state.scheduler();
+    let next_attempt = scheduler.probe_at(index).map(|at| {
+        let wait = at.saturating_sub(now.monotonic).as_nanos();
+        Moment(
+            now.unix_ns
+                .saturating_add(i64::try_from(wait).unwrap_or(i64::MAX)),
+        )
+    });
+    DestinationReport {
+        name: to.name.to_string(),
+        owed_chunks: count(scheduler.owed_count(index)),
+        in_flight: count(scheduler.in_flight_count(index)),
+        breaker_is_open: scheduler.is_open(index),
+        next_attempt,
+        chunks_delivered: stats.chunks_delivered.load(Relaxed),
+        events_delivered: stats.events_delivered.load(Relaxed),
+        attempts: stats.attempts.load(Relaxed),
+        retries: stats.retries.load(Relaxed),
+        chunks_rejected: stats.chunks_rejected.load(Relaxed),
+        last_success: stats.last_success_unix_ns().map(Moment),
+        last_failure: stats.last_failure_unix_ns().map(Moment),
+        last_error: to.last_error().clone(),
+    }
+}
+
+fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample {
+    let held = Held::by(route);
+    let outputs = route
+        .destinations
+        .iter()
+        .enumerate()
+        .map(|(index, to)| DestinationSample {
+            name: Arc::clone(&to.name),
+            stats: Arc::clone(&to.stats),
+            owed_chunks: count(route.state.scheduler().owed_count(index)),
+        });
+    RouteSample {
+        name: Arc::clone(&route.state.name),
+        durability: durability_word(plan.buffer.durability),
+        stats: Arc::clone(&route.stats),
+        staged: held.staged,
+        queued: held.queued,
+        in_flight: held.in_flight,
+        dead: held.dead,
+        used_bytes: held.used_bytes,
+        limit_bytes: plan.buffer.total_limit_size,
+        dead_letter_limit_bytes: plan.buffer.dead_letter_limit_size,
+        oldest_created_unix_ns: held.oldest_created_ns,
+        outputs: outputs.collect(),
+    }
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn durability_word(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Disk => "disk",
+        Durability::Memory => "memory",
+    }
+}
+
+fn overflow_word(overflow: Overflow) -> &'static str {
+    match overflow {
+        Overflow::Block => "block",
+        Overflow::Reject => "reject",
+        Overflow::DropOldestChunk => "drop_oldest_chunk",
+    }
+}

@@ -1,0 +1,109 @@
+//! A route's chunks, one by one and by the page.
+
+use std::collections::HashSet;
+
+use forebay_storage::{ChunkId, ChunkInfo, SlotInfo, SlotState};
+
+use crate::engine::route::RunningRoute;
+use crate::engine::status::{
+    ChunkPage, ChunkQuery, ChunkReport, ChunkState, Delivering, KeyReport, Moment, Progress,
+};
+
+/// The chunks of a route and its dead letters that `query` asks for, by id.
+pub(super) fn page(route: &RunningRoute, query: &ChunkQuery) -> ChunkPage {
+    let in_flight = route.state.scheduler().in_flight();
+    let mut found: Vec<_> = [&route.chunks, &route.dead_letters]
+        .into_iter()
+        .flat_map(|holder| holder.chunks())
+        .filter(|chunk| {
+            query
+                .after
+                .as_ref()
+                .is_none_or(|after| chunk.id.to_string() > *after)
+        })
+        .filter(|chunk| {
+            query
+                .state
+                .is_none_or(|state| state == state_of(chunk, &in_flight))
+        })
+        .collect();
+    found.sort_unstable_by_key(|chunk| chunk.id);
+    let has_more = found.len() > query.limit;
+    found.truncate(query.limit);
+    let next = found
+        .last()
+        .filter(|_| has_more)
+        .map(|chunk| chunk.id.to_string());
+    let chunks = found
+        .iter()
+        .map(|chunk| report(route, chunk, &in_flight))
+        .collect();
+    ChunkPage { chunks, next }
+}
+
+/// One chunk of a route or its dead letters.
+pub(super) fn report_by_id(route: &RunningRoute, id: ChunkId) -> Option<ChunkReport> {
+    let chunk = route
+        .chunks
+        .chunk(id)
+        .or_else(|| route.dead_letters.chunk(id))?;
+    Some(report(route, &chunk, &route.state.scheduler().in_flight()))
+}
+
+fn state_of(chunk: &ChunkInfo, in_flight: &HashSet<ChunkId>) -> ChunkState {
+    if chunk.note().is_some() {
+        ChunkState::Dead
+    } else if chunk.is_staged() {
+        ChunkState::Staged
+    } else if in_flight.contains(&chunk.id) {
+        ChunkState::InFlight
+    } else {
+        ChunkState::Queued
+    }
+}
+
+fn report(route: &RunningRoute, chunk: &ChunkInfo, in_flight: &HashSet<ChunkId>) -> ChunkReport {
+    let outputs = chunk.destinations().iter().zip(&chunk.slots);
+    ChunkReport {
+        id: chunk.id.to_string(),
+        route: route.state.name.to_string(),
+        state: state_of(chunk, in_flight),
+        key: KeyReport::from(chunk.key()),
+        created: Moment(chunk.created_ns),
+        sealed: chunk.sealed.map(|(at_ns, _)| Moment(at_ns)),
+        reason: reason(chunk),
+        events: chunk.event_count,
+        bytes: chunk.payload_bytes,
+        outputs: outputs
+            .map(|(name, slot)| progress(route, chunk.id, name, slot))
+            .collect(),
+    }
+}
+
+/// Why it was sealed, or why it is a dead letter.
+fn reason(chunk: &ChunkInfo) -> Option<String> {
+    match chunk.note() {
+        Some(note) => Some(format!("{}: {}", note.reason, note.answer)),
+        None => chunk
+            .sealed
+            .map(|(_, reason)| format!("{reason:?}").to_lowercase()),
+    }
+}
+
+fn progress(route: &RunningRoute, id: ChunkId, name: &str, slot: &SlotInfo) -> Progress {
+    let output = route.state.outputs.iter().position(|output| output == name);
+    let scheduler = route.state.scheduler();
+    let retry = output.and_then(|output| scheduler.retry_state(id, output));
+    Progress {
+        name: name.to_owned(),
+        state: match slot.state {
+            SlotState::Delivered => Delivering::Committed,
+            SlotState::Rejected => Delivering::Rejected,
+            SlotState::Owed if slot.is_claimed => Delivering::InFlight,
+            SlotState::Owed => Delivering::Owed,
+        },
+        attempts: retry.map_or(0, |retry| retry.failure_count),
+        last_reason: retry.map(|retry| retry.last_reason.clone()),
+        next_attempt: retry.map(|retry| Moment(retry.next_attempt_ns)),
+    }
+}

@@ -1,0 +1,147 @@
+//! What the store tells about a route, passed on to its scheduler and its waiting senders.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer, Phase, SlotState};
+use tokio::sync::Notify;
+
+use super::health::Faults;
+use crate::buffer::Room;
+use crate::clock::Clock;
+use crate::flush::{Queued, RetryState, Scheduler, Staged};
+
+const NS_PER_S: i64 = 1_000_000_000;
+
+/// What a route's observer and its driver share.
+pub(super) struct RouteState {
+    pub(super) name: Arc<str>,
+    pub(super) clock: Clock,
+    /// Names of the route's outputs; their indices are the scheduler's destinations.
+    pub(super) outputs: Vec<String>,
+    /// Told when the driver has to look again.
+    pub(super) wake: Notify,
+    pub(super) room: Arc<Room>,
+    pub(super) faults: Arc<Faults>,
+    scheduler: Mutex<Scheduler>,
+    /// Retry history from before the start, of chunks not queued yet.
+    history: Mutex<HashMap<(ChunkId, usize), RetryState>>,
+}
+
+impl RouteState {
+    pub(super) fn new(
+        name: Arc<str>,
+        clock: Clock,
+        outputs: Vec<String>,
+        room: Arc<Room>,
+        faults: Arc<Faults>,
+        scheduler: Scheduler,
+    ) -> Self {
+        Self {
+            name,
+            clock,
+            outputs,
+            wake: Notify::new(),
+            room,
+            faults,
+            scheduler: Mutex::new(scheduler),
+            history: Mutex::default(),
+        }
+    }
+
+    /// The scheduler, for a moment: no call to the store or an output while it is held.
+    pub(super) fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
+        self.scheduler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what the catalogue knows of chunks that are about to be queued.
+    pub(super) fn remember(&self, history: HashMap<(ChunkId, usize), RetryState>) {
+        *self.history.lock().unwrap_or_else(PoisonError::into_inner) = history;
+    }
+
+    /// Tells the scheduler of a chunk that was there at the start.
+    pub(super) fn found(&self, chunk: &ChunkInfo) {
+        match chunk.phase {
+            Phase::Staged => self.staged(chunk),
+            Phase::Queued => self.queued(chunk),
+            // The store tells when its seal is durable, or that it is gone.
+            Phase::Sealed | Phase::Purged => {}
+        }
+    }
+
+    fn owed(&self, chunk: &ChunkInfo) -> Vec<(usize, Option<RetryState>)> {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = chunk.destinations().iter().zip(&chunk.slots);
+        slots
+            .filter(|(_, slot)| slot.state == SlotState::Owed)
+            .filter_map(|(name, _)| self.outputs.iter().position(|output| output == name))
+            .map(|output| (output, history.remove(&(chunk.id, output))))
+            .collect()
+    }
+}
+
+impl Observer for RouteState {
+    fn staged(&self, chunk: &ChunkInfo) {
+        let window = chunk.key().window;
+        let window_end_ns = window.map(|window| {
+            let end_s = window.start_s.saturating_add(i64::from(window.len_s));
+            end_s.saturating_mul(NS_PER_S)
+        });
+        let staged = Staged {
+            chunk: chunk.id,
+            created_ns: chunk.created_ns,
+            window_end_ns,
+        };
+        self.scheduler().staged(self.clock.now(), staged);
+        self.wake.notify_one();
+    }
+
+    fn queued(&self, chunk: &ChunkInfo) {
+        let queued = Queued {
+            chunk: chunk.id,
+            owed: self.owed(chunk),
+        };
+        self.scheduler().queued(self.clock.now(), queued);
+        self.wake.notify_one();
+    }
+
+    fn purged(&self, chunk: &ChunkInfo) {
+        self.scheduler().purged(self.clock.now(), chunk.id);
+    }
+
+    fn freed(&self) {
+        self.room.freed();
+    }
+
+    fn damaged(&self, damage: &DamageReport) {
+        self.faults.damaged(damage);
+    }
+
+    fn sync_failed(&self, path: &Path, error: &io::Error) {
+        self.faults.sync_failed(path, error);
+    }
+}
+
+/// What the store tells about a route's dead letters.
+pub(super) struct DeadLetterState {
+    pub(super) room: Arc<Room>,
+    pub(super) faults: Arc<Faults>,
+}
+
+impl Observer for DeadLetterState {
+    fn freed(&self) {
+        self.room.freed();
+    }
+
+    fn damaged(&self, damage: &DamageReport) {
+        self.faults.damaged(damage);
+    }
+
+    fn sync_failed(&self, path: &Path, error: &io::Error) {
+        self.faults.sync_failed(path, error);
+    }
+}

@@ -1,0 +1,438 @@
+//! Starting: from a plan to an engine, or an error that names what is wrong.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use forebay_storage::recovery::{Action, Step};
+use forebay_storage::{
+    ChunkId, OpenError, RealFs, Recovered, Route, RouteOptions, Store, StoreOptions,
+};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::health::Faults;
+use super::inputs::OpenInput;
+use super::inspect::Inspector;
+use super::observe::{DeadLetterState, RouteState};
+use super::route::{Destination, Dropper, RunningRoute};
+use super::signals::Signals;
+use super::{Engine, OpenRoute};
+use crate::buffer::{Intake, IntakeStats, Room, RouteBuffer, RouteStats, Router};
+use crate::catalog::{Catalog, RetryKey, RetryRecord};
+use crate::chunk_key::Zone;
+use crate::clock::{Clock, random_u64};
+use crate::config::plan::{BufferPlan, OutputPlan, Plan, RoutePlan};
+use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
+use crate::output::Output;
+use crate::registry::{BoxError, open_output};
+use crate::route::TagRouter;
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory or a route in it cannot be opened.
+    #[error("cannot open the data directory {}", path.display())]
+    Store {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// An output cannot be opened.
+    #[error("cannot open output {name}")]
+    Output {
+        /// Its name in the configuration.
+        name: String,
+        /// Why.
+        source: BoxError,
+    },
+    /// An input cannot be bound.
+    #[error("cannot open input {name}")]
+    Input {
+        /// Its name in the configuration.
+        name: String,
+        /// Why.
+        source: BoxError,
+    },
+    /// The process cannot listen to signals.
+    #[error("cannot listen to signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// A route that has recovered.
+struct Recovery<'p> {
+    plan: &'p RoutePlan,
+    state: Arc<RouteState>,
+    chunks: Route,
+    recovered: Recovered,
+    dead_letters: Route,
+    dead_room: Arc<Room>,
+}
+
+/// What the parts of a start share.
+struct Opening<'p> {
+    plan: &'p Plan,
+    clock: Clock,
+    store: Arc<Store>,
+    outputs: BTreeMap<String, Output>,
+    faults: Arc<Faults>,
+    stopping: CancellationToken,
+}
+
+/// Opens everything that `plan` names; see [`Engine::open`].
+pub(super) async fn open(plan: Plan, clock: Clock) -> Result<Engine, Error> {
+    let signals = Signals::listen().map_err(Error::Signals)?;
+    let opening = Opening::new(&plan, clock)?;
+    let recoveries = opening.recover_routes()?;
+    opening.warn_of_stranded_routes();
+    let catalog = opening.open_catalog(&recoveries);
+    let mut routes = Vec::new();
+    let mut buffers = Vec::new();
+    for recovery in recoveries {
+        let matcher = recovery.plan.matcher.clone();
+        let (route, buffer) = opening.start_route(recovery, &catalog);
+        routes.push(route);
+        buffers.push((matcher, Arc::new(buffer)));
+    }
+    let intake_stats = Arc::new(IntakeStats::default());
+    let router = Router::new(TagRouter::new(buffers), Arc::clone(&intake_stats));
+    let inputs = opening.bind_inputs().await?;
+    let inspector = Inspector {
+        clock,
+        started: clock.now(),
+        store: Arc::clone(&opening.store),
+        open_files_max: opening.open_files_max(),
+        catalog,
+        plans: plan.routes.clone(),
+        routes: routes.iter().map(|open| Arc::clone(&open.route)).collect(),
+        inputs: inputs.iter().map(|input| input.handle.clone()).collect(),
+        intake_stats,
+        faults: Arc::clone(&opening.faults),
+    };
+    Ok(Engine {
+        clock,
+        stop_timeout: plan.stop_timeout,
+        store: opening.store,
+        routes,
+        inputs,
+        intake: Intake::new(Arc::new(router)),
+        inspector: Arc::new(inspector),
+        signals,
+        stopping: opening.stopping,
+    })
+}
+
+impl<'p> Opening<'p> {
+    fn new(plan: &'p Plan, clock: Clock) -> Result<Self, Error> {
+        let [seed, ..] = random_u64().to_ne_bytes().map(u32::from);
+        let options = StoreOptions {
+            dir: plan.data_dir.clone(),
+            fs: Arc::new(RealFs),
+            open_files_max: open_files_max(plan),
+            id_seed: seed,
+            now_ns: clock.now().unix_ns,
+            clock: Some(Arc::new(move || {
+                u64::try_from(clock.now().monotonic.as_nanos()).unwrap_or(u64::MAX)
+            })),
+        };
+        let path = plan.data_dir.clone();
+        let store = Store::open(options).map_err(|source| Error::Store { path, source })?;
+        let outputs = plan.outputs.iter().map(|(name, output)| {
+            let opened = open_output(name, output, clock);
+            let opened = opened.map_err(|source| Error::Output {
+                name: name.clone(),
+                source,
+            })?;
+            Ok((name.clone(), opened))
+        });
+        Ok(Self {
+            outputs: outputs.collect::<Result<_, Error>>()?,
+            plan,
+            clock,
+            store: Arc::new(store),
+            faults: Arc::default(),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    fn open_files_max(&self) -> usize {
+        open_files_max(self.plan)
+    }
+
+    fn recover_routes(&self) -> Result<Vec<Recovery<'p>>, Error> {
+        let recovered = self.plan.routes.iter().map(|plan| self.recover_route(plan));
+        let path = &self.plan.data_dir;
+        recovered
+            .map(|route| {
+                route.map_err(|source| Error::Store {
+                    path: path.clone(),
+                    source,
+                })
+            })
+            .collect()
+    }
+
+    /// Opens a route's chunks and its dead letters.
+    fn recover_route(&self, plan: &'p RoutePlan) -> Result<Recovery<'p>, OpenError> {
+        let room = || Arc::new(Room::new(self.stopping.clone()));
+        let (room, dead_room) = (room(), room());
+        let state = Arc::new(RouteState::new(
+            plan.name.as_str().into(),
+            self.clock,
+            plan.outputs.clone(),
+            room,
+            Arc::clone(&self.faults),
+            Scheduler::new(
+                flush_policy(&plan.buffer),
+                &self.destinations(plan),
+                random_u64(),
+            ),
+        ));
+        let options = route_options(plan);
+        let dead_options = RouteOptions {
+            destinations: Vec::new(),
+            total_limit_bytes: plan.buffer.dead_letter_limit_size,
+            ..options.clone()
+        };
+        let dead_state = DeadLetterState {
+            room: Arc::clone(&dead_room),
+            faults: Arc::clone(&self.faults),
+        };
+        let (chunks, recovered) = self.store.route(&plan.name, options, state.clone())?;
+        let (dead_letters, dead_recovered) =
+            self.store
+                .dead_letters(&plan.name, dead_options, Arc::new(dead_state))?;
+        report(&plan.name, &recovered);
+        report(&plan.name, &dead_recovered);
+        Ok(Recovery {
+            plan,
+            state,
+            chunks,
+            recovered,
+            dead_letters,
+            dead_room,
+        })
+    }
+
+    fn destinations(&self, plan: &RoutePlan) -> Vec<DestinationPolicy> {
+        let policy = |name: &String| DestinationPolicy {
+            max_concurrent: plan.buffer.max_concurrent.max(1),
+            take_back_after: take_back_after(&plan.buffer, self.plan.outputs.get(name)),
+        };
+        plan.outputs.iter().map(policy).collect()
+    }
+
+    fn warn_of_stranded_routes(&self) {
+        match self.store.stranded_routes() {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => tracing::warn!(
+                ?names,
+                "routes on disk that the configuration does not name; their events are kept"
+            ),
+            Err(error) => tracing::warn!(%error, "cannot look for routes without configuration"),
+        }
+    }
+
+    /// Opens the catalogue and hands what it knows to the routes.
+    fn open_catalog(&self, recoveries: &[Recovery<'_>]) -> Catalog {
+        let known: Arc<HashSet<[u8; 16]>> = Arc::new(
+            recoveries
+                .iter()
+                .flat_map(|route| &route.recovered.chunks)
+                .map(|chunk| *chunk.id.as_bytes())
+                .collect(),
+        );
+        let dir = self.plan.data_dir.join("catalogue");
+        let opened = Catalog::open(&dir, move |id| known.contains(id));
+        for problem in &opened.problems {
+            tracing::warn!(
+                problem,
+                "the catalogue is renewed; only retry history is lost"
+            );
+        }
+        for route in recoveries {
+            route.state.remember(history(route.plan, &opened.retries));
+        }
+        opened.catalog
+    }
+
+    fn start_route(&self, recovery: Recovery<'_>, catalog: &Catalog) -> (OpenRoute, RouteBuffer) {
+        let Recovery {
+            plan,
+            state,
+            chunks,
+            recovered,
+            dead_letters,
+            dead_room,
+        } = recovery;
+        recovered.chunks.iter().for_each(|chunk| state.found(chunk));
+        let stats = Arc::new(RouteStats::default());
+        let (ended_sender, ended) = mpsc::unbounded_channel();
+        let buffer = RouteBuffer {
+            name: plan.name.clone(),
+            keys: plan.buffer.keys.clone(),
+            chunks: chunks.clone(),
+            dead_letters: dead_letters.clone(),
+            chunk_limit_size: plan.buffer.chunk_limit_size,
+            chunk_limit_records: plan.buffer.chunk_limit_records.unwrap_or(u64::MAX),
+            overflow: plan.buffer.overflow,
+            room: Arc::clone(&state.room),
+            dead_room: Arc::clone(&dead_room),
+            evict: Arc::new(Dropper {
+                state: Arc::clone(&state),
+                chunks: chunks.clone(),
+                stats: Arc::clone(&stats),
+            }),
+            stats: Arc::clone(&stats),
+            clock: self.clock,
+        };
+        let route = RunningRoute {
+            state,
+            chunks,
+            dead_letters,
+            dead_room,
+            destinations: plan
+                .outputs
+                .iter()
+                .map(|name| self.destination(name))
+                .collect(),
+            catalog: catalog.clone(),
+            stats,
+            clock: self.clock,
+            zone: plan
+                .buffer
+                .keys
+                .time
+                .as_ref()
+                .map_or_else(Zone::utc, |time| time.zone.clone()),
+            slow_delivery: plan.buffer.slow_flush_log_threshold,
+            claims: Mutex::default(),
+            ended: ended_sender,
+            tasks: TaskTracker::new(),
+            settled: Notify::new(),
+        };
+        let flush_at_shutdown = plan.buffer.flush_at_shutdown;
+        (
+            OpenRoute {
+                route: Arc::new(route),
+                ended,
+                flush_at_shutdown,
+            },
+            buffer,
+        )
+    }
+
+    fn destination(&self, name: &str) -> Destination {
+        Destination {
+            name: name.into(),
+            // The plan names only outputs that there are.
+            output: self.outputs[name].clone(),
+            stats: Arc::new(DestinationStats::default()),
+            last_error: Mutex::default(),
+        }
+    }
+
+    async fn bind_inputs(&self) -> Result<Vec<OpenInput>, Error> {
+        let mut inputs = Vec::new();
+        for (name, plan) in &self.plan.inputs {
+            let input = OpenInput::bind(name, plan).await;
+            let name = name.clone();
+            inputs.push(input.map_err(|source| Error::Input { name, source })?);
+        }
+        Ok(inputs)
+    }
+}
+
+fn flush_policy(plan: &BufferPlan) -> FlushPolicy {
+    FlushPolicy {
+        mode: plan.flush_mode,
+        interval: plan.flush_interval,
+        window_wait: plan.timekey_wait,
+        retry: plan.retry.clone(),
+    }
+}
+
+fn route_options(plan: &RoutePlan) -> RouteOptions {
+    let buffer = &plan.buffer;
+    RouteOptions {
+        destinations: plan.outputs.clone(),
+        durability: buffer.durability,
+        chunk_limit_bytes: buffer.chunk_limit_size,
+        chunk_limit_events: buffer.chunk_limit_records,
+        chunk_full_threshold: buffer.chunk_full_threshold,
+        total_limit_bytes: buffer.total_limit_size,
+    }
+}
+
+/// A deferred delivery may take as long as the output's own time-outs allow, and a little more.
+fn take_back_after(buffer: &BufferPlan, output: Option<&OutputPlan>) -> Option<Duration> {
+    match output {
+        Some(OutputPlan::Forward(plan)) => {
+            let own = plan.connect_timeout + plan.send_timeout + plan.ack_timeout;
+            Some(buffer.delayed_commit_timeout.max(own))
+        }
+        _ => None,
+    }
+}
+
+/// What the catalogue knows of a route's chunks, by chunk and index of the output.
+fn history(
+    plan: &RoutePlan,
+    retries: &[(RetryKey, RetryRecord)],
+) -> HashMap<(ChunkId, usize), RetryState> {
+    let entry = |(key, record): &(RetryKey, RetryRecord)| {
+        let output = plan
+            .outputs
+            .iter()
+            .position(|output| *output == key.output)?;
+        Some((
+            (ChunkId::from_bytes(key.chunk_id), output),
+            retry_state(record),
+        ))
+    };
+    retries.iter().filter_map(entry).collect()
+}
+
+fn retry_state(record: &RetryRecord) -> RetryState {
+    RetryState {
+        failure_count: record.attempts,
+        first_failure_ns: record.first_failure_ns,
+        last_failure_ns: record.last_failure_ns,
+        next_attempt_ns: record.next_attempt_ns,
+        last_reason: record.last_reason.clone(),
+    }
+}
+
+/// Chunk files open at a time: a quarter of the descriptors there are, unless the plan says.
+fn open_files_max(plan: &Plan) -> usize {
+    const MOST: u64 = 512;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let derived = (limit.unwrap_or(u64::MAX) / 4).clamp(8, MOST);
+    plan.open_files_max
+        .unwrap_or(usize::try_from(derived).unwrap_or(8))
+}
+
+/// Logs what recovery did, if it did anything that somebody should know of.
+fn report(route: &str, recovered: &Recovered) {
+    for failure in &recovered.failures {
+        tracing::error!(
+            route,
+            error = failure as &dyn std::error::Error,
+            "recovery left a file"
+        );
+    }
+    for step in recovered.steps.iter().filter(|step| is_notable(step)) {
+        tracing::warn!(route, %step, "recovery");
+    }
+    tracing::info!(route, chunks = recovered.chunks.len(), "recovered");
+}
+
+fn is_notable(step: &Step) -> bool {
+    match step.action {
+        Action::Keep | Action::Resume | Action::Remove => false,
+        Action::Seal | Action::Quarantine | Action::Leave => true,
+    }
+}

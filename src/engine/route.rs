@@ -1,0 +1,411 @@
+//! A running route: drives its scheduler, starts deliveries, ends them.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use forebay_storage::{ChunkId, Claim, ClaimError, Route};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::observe::RouteState;
+use crate::buffer::{Evict, Room, RouteStats};
+use crate::catalog::{Catalog, RetryKey, RetryRecord};
+use crate::chunk_key::Zone;
+use crate::clock::Clock;
+use crate::flush::{Cause, Decision, DeliveryId, DestinationStats, Resolved, RetryState, Wakeup};
+use crate::output::{Chunk, Delivery, FailureScope, Outcome, Output};
+
+/// How long a wait for a moment of the wall clock may last before the clock is read again.
+const WALL_CLOCK_RECHECK: Duration = Duration::from_secs(30);
+
+/// A route with its chunks, its scheduler and its outputs.
+pub(super) struct RunningRoute {
+    pub(super) state: Arc<RouteState>,
+    pub(super) chunks: Route,
+    pub(super) dead_letters: Route,
+    pub(super) dead_room: Arc<Room>,
+    pub(super) destinations: Vec<Destination>,
+    pub(super) catalog: Catalog,
+    pub(super) stats: Arc<RouteStats>,
+    pub(super) clock: Clock,
+    /// The zone of its time windows.
+    pub(super) zone: Zone,
+    /// A delivery that takes longer than this is logged.
+    pub(super) slow_delivery: Duration,
+    /// Chunks being delivered or buried, by delivery.
+    pub(super) claims: Mutex<HashMap<DeliveryId, Claim>>,
+    /// Deliveries that have ended; never more waiting than there are in flight.
+    pub(super) ended: mpsc::UnboundedSender<Ended>,
+    /// Deliveries and burials under way.
+    pub(super) tasks: TaskTracker,
+    /// Told whenever a delivery has ended.
+    pub(super) settled: Notify,
+}
+
+/// One output of a route.
+pub(super) struct Destination {
+    pub(super) name: Arc<str>,
+    pub(super) output: Output,
+    pub(super) stats: Arc<DestinationStats>,
+    pub(super) last_error: Mutex<Option<String>>,
+}
+
+/// How a delivery ended.
+pub(super) struct Ended {
+    delivery: DeliveryId,
+    destination: usize,
+    outcome: Outcome,
+}
+
+impl RunningRoute {
+    /// Does what the scheduler decides until `stop` is cancelled.
+    pub(super) async fn drive(
+        self: Arc<Self>,
+        mut ended: mpsc::UnboundedReceiver<Ended>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            self.decide();
+            let wakeup = self.state.scheduler().next_wakeup();
+            tokio::select! {
+                Some(ended) = ended.recv() => self.end(ended),
+                () = self.state.wake.notified() => {}
+                () = self.sleep_until(wakeup) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Has all that is staged sealed and delivered now.
+    pub(super) fn flush_all(&self) {
+        self.state.scheduler().flush_all();
+        self.state.wake.notify_one();
+    }
+
+    /// Starts no more deliveries.
+    pub(super) fn pause(&self) {
+        self.state.scheduler().pause();
+    }
+
+    /// Waits until nothing is in flight; with `all`, until nothing is owed to a destination that
+    /// can be reached.
+    pub(super) async fn drained(&self, all: bool) {
+        while !self.is_drained(all) {
+            self.settled.notified().await;
+        }
+    }
+
+    fn is_drained(&self, all: bool) -> bool {
+        let scheduler = self.state.scheduler();
+        (0..self.destinations.len()).all(|destination| {
+            let owes =
+                all && scheduler.owed_count(destination) > 0 && !scheduler.is_open(destination);
+            scheduler.in_flight_count(destination) == 0 && !owes
+        })
+    }
+
+    /// Closes the outputs, then waits for deliveries and burials under way.
+    pub(super) async fn close_outputs(&self) {
+        for destination in &self.destinations {
+            match &destination.output {
+                Output::Buffered(output) => output.close().await,
+                Output::Deferred(output) => output.close().await,
+            }
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashMap<DeliveryId, Claim>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep_until(&self, wakeup: Wakeup) {
+        let now = self.clock.now();
+        let by_wall_clock = wakeup.unix_ns.map(|at| {
+            let wait = u64::try_from(at.saturating_sub(now.unix_ns)).unwrap_or(0);
+            now.monotonic + Duration::from_nanos(wait).min(WALL_CLOCK_RECHECK)
+        });
+        match wakeup.monotonic.into_iter().chain(by_wall_clock).min() {
+            Some(at) => tokio::time::sleep_until(self.clock.instant(at)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Does everything that is due now.
+    fn decide(self: &Arc<Self>) {
+        loop {
+            let decision = self.state.scheduler().poll(self.clock.now());
+            match decision {
+                Some(Decision::Seal { chunk, reason }) => {
+                    self.chunks.seal(chunk, reason, self.clock.now().unix_ns);
+                }
+                Some(Decision::Deliver {
+                    delivery,
+                    chunk,
+                    destination,
+                    failure_count,
+                }) => {
+                    match self
+                        .chunks
+                        .claim_for(chunk, &self.state.outputs[destination])
+                    {
+                        Ok(claim) => self.deliver(delivery, destination, failure_count, claim),
+                        Err(error) => self.not_claimed(chunk, error),
+                    }
+                }
+                Some(Decision::TakeBack {
+                    delivery,
+                    destination,
+                    then,
+                }) => {
+                    self.take_back(delivery, destination, then);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// The scheduler and the store see a chunk differently for a moment only while it is purged.
+    fn not_claimed(&self, chunk: ChunkId, error: ClaimError) {
+        tracing::debug!(route = %self.state.name, %chunk, %error, "not claimed");
+        self.state.scheduler().purged(self.clock.now(), chunk);
+    }
+
+    fn deliver(
+        self: &Arc<Self>,
+        delivery: DeliveryId,
+        destination: usize,
+        failure_count: u32,
+        claim: Claim,
+    ) {
+        let chunk = self.chunk(&claim);
+        let to = &self.destinations[destination];
+        to.stats.started(failure_count.saturating_add(1));
+        tracing::debug!(
+            route = %self.state.name, output = %to.name, chunk = %chunk.id(), failure_count,
+            events = chunk.event_count(), "delivery starts"
+        );
+        self.claims().insert(delivery, claim);
+        let ended = self.ended.clone();
+        let resolve = Box::new(move |outcome| {
+            // Fails only when the driver is gone: then the chunk is delivered after the next start.
+            let _ = ended.send(Ended {
+                delivery,
+                destination,
+                outcome,
+            });
+        });
+        let handle = Delivery::new(chunk, resolve);
+        match to.output.clone() {
+            Output::Deferred(output) => {
+                self.tasks
+                    .spawn(async move { output.try_write(handle).await });
+            }
+            // If the task panics, the handle is dropped, which rolls the chunk back.
+            Output::Buffered(output) => {
+                self.tasks.spawn(async move {
+                    let outcome = output.write(handle.chunk()).await;
+                    handle.resolve(outcome);
+                });
+            }
+        }
+    }
+
+    /// The chunk of a claim, as outputs read it.
+    pub(super) fn chunk(&self, claim: &Claim) -> Chunk {
+        let (route, id) = (self.chunks.clone(), claim.id());
+        Chunk::new(claim.info(), Box::new(move || route.read(id))).in_zone(self.zone.clone())
+    }
+
+    fn end(self: &Arc<Self>, ended: Ended) {
+        let Ended {
+            delivery,
+            destination,
+            outcome,
+        } = ended;
+        let was_commit = outcome == Outcome::Delivered;
+        if let Outcome::Retry(failure) = &outcome {
+            self.count_failure(destination, failure.scope);
+        }
+        let resolved = self
+            .state
+            .scheduler()
+            .resolve(self.clock.now(), delivery, outcome);
+        let claim = self.claims().remove(&delivery);
+        if resolved == Resolved::Late && was_commit {
+            self.destinations[destination]
+                .stats
+                .late_commits
+                .fetch_add(1, Relaxed);
+        }
+        // Without a claim the delivery has been taken back, and its end was counted then.
+        if let Some(claim) = claim {
+            self.settle(claim, destination, resolved);
+        }
+    }
+
+    fn take_back(self: &Arc<Self>, delivery: DeliveryId, destination: usize, then: Resolved) {
+        self.destinations[destination]
+            .stats
+            .timed_out
+            .fetch_add(1, Relaxed);
+        if let Some(claim) = self.claims().remove(&delivery) {
+            self.settle(claim, destination, then);
+        }
+    }
+
+    /// Does to the chunk what its end says.
+    fn settle(self: &Arc<Self>, claim: Claim, destination: usize, resolved: Resolved) {
+        self.destinations[destination].stats.ended();
+        match resolved {
+            // Purged while it was in flight.
+            Resolved::Late => claim.roll_back(),
+            Resolved::Delivered {
+                began,
+                failure_count,
+                ..
+            } => {
+                self.commit(claim, destination, began, failure_count);
+            }
+            Resolved::Retrying { retry, .. } => {
+                self.note_failure(claim.id(), destination, retry);
+                claim.roll_back();
+            }
+            Resolved::Bury { retry, cause, .. } => {
+                let route = Arc::clone(self);
+                self.tasks
+                    .spawn(route.bury(claim, destination, retry, cause));
+            }
+        }
+        self.watch_breaker(destination);
+        self.settled.notify_one();
+    }
+
+    fn commit(&self, claim: Claim, destination: usize, began: Duration, failure_count: u32) {
+        let to = &self.destinations[destination];
+        let now = self.clock.now();
+        let (id, info) = (claim.id(), claim.info());
+        if let Err(error) = claim.commit(now.unix_ns) {
+            tracing::error!(
+                route = %self.state.name, output = %to.name, chunk = %id, %error,
+                "delivered, but this could not be noted: it may be delivered again after a restart"
+            );
+        }
+        let latency = now.monotonic.saturating_sub(began);
+        if latency > self.slow_delivery {
+            tracing::warn!(
+                route = %self.state.name, output = %to.name, chunk = %id, ?latency, "slow delivery"
+            );
+        }
+        to.stats
+            .delivered(info.event_count, info.payload_bytes, latency, now.unix_ns);
+        *to.last_error() = None;
+        if failure_count > 0 {
+            self.catalog.remove(self.retry_key(id, destination));
+        }
+        tracing::debug!(route = %self.state.name, output = %to.name, chunk = %id, "delivered");
+    }
+
+    fn note_failure(&self, id: ChunkId, destination: usize, retry: RetryState) {
+        let to = &self.destinations[destination];
+        to.stats.failed(retry.last_failure_ns);
+        tracing::debug!(
+            route = %self.state.name, output = %to.name, chunk = %id,
+            reason = retry.last_reason, failures = retry.failure_count, "delivery failed"
+        );
+        *to.last_error() = Some(retry.last_reason.clone());
+        self.catalog
+            .put(self.retry_key(id, destination), record(retry));
+    }
+
+    fn count_failure(&self, destination: usize, scope: FailureScope) {
+        let failures = &self.destinations[destination].stats.failures;
+        let counter = match scope {
+            FailureScope::Unreachable => &failures.unreachable,
+            FailureScope::Destination => &failures.destination,
+            FailureScope::Chunk => &failures.chunk,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Says once that a destination is away, and once that it is back.
+    fn watch_breaker(&self, destination: usize) {
+        let to = &self.destinations[destination];
+        let is_open = self.state.scheduler().is_open(destination);
+        let was_open = to.stats.breaker_is_open.swap(is_open, Relaxed);
+        if is_open && !was_open {
+            let reason = to.last_error().clone().unwrap_or_default();
+            tracing::warn!(
+                route = %self.state.name, output = %to.name, reason,
+                "destination fails; events are kept, and it is probed with one chunk"
+            );
+        } else if was_open && !is_open {
+            tracing::info!(route = %self.state.name, output = %to.name, "destination is back");
+        }
+    }
+
+    pub(super) fn retry_key(&self, id: ChunkId, destination: usize) -> RetryKey {
+        let output = self.state.outputs[destination].clone();
+        RetryKey {
+            chunk_id: *id.as_bytes(),
+            output,
+        }
+    }
+}
+
+impl Destination {
+    pub(super) fn last_error(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Deletes the oldest chunks of a route for `overflow: drop_oldest_chunk`.
+pub(super) struct Dropper {
+    pub(super) state: Arc<RouteState>,
+    pub(super) chunks: Route,
+    pub(super) stats: Arc<RouteStats>,
+}
+
+impl Evict for Dropper {
+    fn evict_oldest(&self) -> bool {
+        let Some(oldest) = self.state.scheduler().oldest() else {
+            return false;
+        };
+        // Somebody else may have deleted it meanwhile, which makes room as well.
+        if let Some(chunk) = self.chunks.purge(oldest) {
+            self.stats
+                .dropped_chunk(chunk.event_count, chunk.payload_bytes);
+            tracing::warn!(
+                route = %self.state.name, chunk = %oldest, events = chunk.event_count,
+                "dropped the oldest chunk to make room, as overflow says"
+            );
+        }
+        true
+    }
+}
+
+fn record(retry: RetryState) -> RetryRecord {
+    RetryRecord {
+        attempts: retry.failure_count,
+        first_failure_ns: retry.first_failure_ns,
+        last_failure_ns: retry.last_failure_ns,
+        next_attempt_ns: retry.next_attempt_ns,
+        last_reason: retry.last_reason,
+    }
+}
+
+impl Cause {
+    /// The word that dead letters carry.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Exhausted => "retries exhausted",
+        }
+    }
+}
