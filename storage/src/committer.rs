@@ -89,7 +89,7 @@ fn commit(shared: &Shared, dirty: &[Arc<Chunk>]) {
 }
 
 fn sync_data(shared: &Shared, jobs: &mut [Job]) {
-    if jobs.len() >= SYNC_ALL_FROM && shared.fs.sync_all(&shared.dir).is_ok() {
+    if jobs.len() >= SYNC_ALL_FROM && shared.volume.sync_all().is_ok() {
         shared.counters.synced();
         return;
     }

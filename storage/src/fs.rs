@@ -33,9 +33,8 @@ pub trait Fs: Send + Sync + Debug {
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes a directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Makes the data of all files durable. An error may concern any file; on Linux only 5.8 and
-    /// later report one.
-    fn sync_all(&self, dir: &Path) -> io::Result<()>;
+    /// The volume that holds the directory.
+    fn open_volume(&self, dir: &Path) -> io::Result<Box<dyn Volume>>;
     /// Bytes that can still be written by this process.
     fn free_space(&self, dir: &Path) -> io::Result<u64>;
     /// Takes an exclusive lock on the file at `path` (created if needed) and writes `owner` into
@@ -65,6 +64,16 @@ pub trait File: Send + Sync + Debug {
     }
     /// Maps the first `len` bytes for reading; the file must be at least that long.
     fn map(&self, len: u64) -> io::Result<Mapping>;
+}
+
+/// A whole file system, to sync it at once.
+///
+/// To be opened before the first write it is to sync and kept: Linux reports a failed write-back
+/// to handles that were open then, and to a later one only if nobody else has heard of it.
+pub trait Volume: Send + Sync + Debug {
+    /// Makes the data of all files durable. An error may concern any file. `Unsupported` where
+    /// the system has no such call, or (Linux before 5.8) one that tells no errors.
+    fn sync_all(&self) -> io::Result<()>;
 }
 
 /// What a file is opened for.

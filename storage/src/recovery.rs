@@ -78,7 +78,9 @@ impl fmt::Display for Step {
 pub struct Recovered {
     /// One step for each file, in the order of the names.
     pub steps: Vec<Step>,
-    /// The chunks the route begins with, oldest first.
+    /// The chunks the route begins with, oldest first. One that recovery sealed is still
+    /// [`Phase::Sealed`](crate::Phase); `Observer::queued` follows when that is durable, perhaps
+    /// before this is returned.
     pub chunks: Vec<ChunkInfo>,
     /// Steps that could not be applied; their files are as they were.
     pub failures: Vec<StoreIoError>,

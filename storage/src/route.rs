@@ -245,6 +245,11 @@ impl Route {
         totals
     }
 
+    /// Bytes of all files, as in [`Route::totals`], at no cost.
+    pub fn file_bytes(&self) -> u64 {
+        self.0.space.used()
+    }
+
     /// The options it was opened with.
     pub fn options(&self) -> &RouteOptions {
         &self.0.options

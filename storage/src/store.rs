@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use crate::committer;
 use crate::error::{OpenError, StoreIoError};
 use crate::files::OpenFiles;
-use crate::fs::{Fs, LockGuard, LockOutcome};
+use crate::fs::{Fs, LockGuard, LockOutcome, Volume};
 use crate::id::IdSource;
 use crate::layout::MAX_DESTINATIONS;
 use crate::observer::Observer;
@@ -61,6 +61,7 @@ impl fmt::Debug for StoreOptions {
 pub(crate) struct Shared {
     pub(crate) dir: PathBuf,
     pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) volume: Box<dyn Volume>,
     pub(crate) files: Arc<OpenFiles>,
     pub(crate) queue: Queue,
     pub(crate) ids: IdSource,
@@ -72,11 +73,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(options: StoreOptions) -> Shared {
+    fn new(options: StoreOptions, volume: Box<dyn Volume>) -> Shared {
         Shared {
             files: OpenFiles::new(options.open_files_max),
             dir: options.dir,
             fs: options.fs,
+            volume,
             queue: Queue::default(),
             ids: IdSource::new(options.id_seed),
             counters: Counters::default(),
@@ -118,7 +120,12 @@ impl Store {
     pub fn open(options: StoreOptions) -> Result<Store, OpenError> {
         make_dirs(&*options.fs, &options.dir)?;
         let lock = take_lock(&*options.fs, &options.dir)?;
-        let shared = Arc::new(Shared::new(options));
+        let dir = &options.dir;
+        let volume = options
+            .fs
+            .open_volume(dir)
+            .map_err(StoreIoError::on("open", dir))?;
+        let shared = Arc::new(Shared::new(options, volume));
         let for_committer = Arc::clone(&shared);
         let committer = std::thread::Builder::new()
             .name("forebay-commit".to_owned())

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping};
+use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
 use crate::layout::to_usize;
 
 /// The operating system's file system.
@@ -15,6 +15,9 @@ pub struct RealFs;
 
 #[derive(Debug)]
 struct RealFile(fs::File);
+
+#[derive(Debug)]
+struct RealVolume(#[cfg_attr(not(target_os = "linux"), allow(dead_code))] fs::File);
 
 #[derive(Debug)]
 struct FileLock(#[allow(dead_code)] fs::File);
@@ -70,14 +73,8 @@ impl Fs for RealFs {
         fs::File::open(path)?.sync_all()
     }
 
-    #[cfg(target_os = "linux")]
-    fn sync_all(&self, dir: &Path) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(fs::File::open(dir)?)?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn sync_all(&self, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn open_volume(&self, dir: &Path) -> io::Result<Box<dyn Volume>> {
+        Ok(Box::new(RealVolume(fs::File::open(dir)?)))
     }
 
     fn free_space(&self, dir: &Path) -> io::Result<u64> {
@@ -108,6 +105,32 @@ impl Fs for RealFs {
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+impl Volume for RealVolume {
+    #[cfg(target_os = "linux")]
+    fn sync_all(&self) -> io::Result<()> {
+        if !tells_errors() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync_all(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Whether `syncfs` reports failed write-backs: Linux 5.8 and later.
+#[cfg(target_os = "linux")]
+fn tells_errors() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
 
 impl File for RealFile {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping};
+use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
 use crate::layout::to_usize;
 use crate::sync::lock;
 
@@ -166,8 +166,8 @@ impl Fs for SimFs {
         lock(&self.0).sync_dir(path)
     }
 
-    fn sync_all(&self, _: &Path) -> io::Result<()> {
-        lock(&self.0).sync_all()
+    fn open_volume(&self, _: &Path) -> io::Result<Box<dyn Volume>> {
+        Ok(Box::new(self.clone()))
     }
 
     fn free_space(&self, _: &Path) -> io::Result<u64> {
@@ -183,6 +183,12 @@ impl Fs for SimFs {
             })),
             Err(owner) => LockOutcome::HeldBy(owner),
         })
+    }
+}
+
+impl Volume for SimFs {
+    fn sync_all(&self) -> io::Result<()> {
+        lock(&self.0).sync_all()
     }
 }
 

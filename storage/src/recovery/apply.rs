@@ -71,7 +71,9 @@ fn adopt(route: &Arc<RouteInner>, report: &ChunkReport, action: Action) -> Arc<C
     match action {
         Action::Keep => route.add(&chunk),
         Action::Resume => {
-            route.resume(&chunk);
+            if !route.resume(&chunk) {
+                chunk.seal(SealReason::Recovery, route.shared.now_ns);
+            }
         }
         _ => {
             route.add(&chunk);

@@ -314,6 +314,18 @@ fn a_chunk_is_read_the_same_where_mappings_cannot_be_populated() {
 }
 
 #[test]
+fn what_the_engine_shares_between_threads_may_be_shared() {
+    fn is_shared<T: Send + Sync>() {}
+    fn is_sent<T: Send>() {}
+    is_shared::<Store>();
+    is_shared::<Route>();
+    is_shared::<crate::Claim>();
+    is_shared::<crate::Receipt>();
+    is_sent::<crate::Reader>();
+    is_sent::<crate::Window<'static>>();
+}
+
+#[test]
 fn routes_that_nobody_opened_are_named() {
     let fs = SimFs::new();
     drop(rig_on(&fs, options()));
