@@ -1,0 +1,258 @@
+//! The chunks of an open route: which one takes the appends of a key, which ones exist.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::{Append, Durability, RouteOptions};
+use crate::checksum::Body;
+use crate::chunk::{Chunk, Entry};
+use crate::error::AppendError;
+use crate::frame::FrameHead;
+use crate::id::ChunkId;
+use crate::key::ChunkKey;
+use crate::meta::{ChunkMeta, DeadNote};
+use crate::observer::Observer;
+use crate::quarantine::Quarantine;
+use crate::space::Space;
+use crate::store::Shared;
+use crate::sync::lock;
+
+pub(crate) struct RouteInner {
+    pub(crate) name: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) options: RouteOptions,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) space: Space,
+    stage: Mutex<Stage>,
+}
+
+impl std::fmt::Debug for RouteInner {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RouteInner")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The chunks by id and, while they take appends, by key.
+#[derive(Default)]
+struct Stage {
+    chunks: BTreeMap<ChunkId, Arc<Chunk>>,
+    plain: ByKey,
+    noted: HashMap<DeadNote, ByKey>,
+}
+
+type ByKey = HashMap<ChunkKey, Arc<Chunk>>;
+
+impl RouteInner {
+    pub(crate) fn new(
+        name: &str,
+        dir: &Path,
+        options: RouteOptions,
+        observer: Arc<dyn Observer>,
+        shared: Arc<Shared>,
+        quarantine: Quarantine,
+    ) -> RouteInner {
+        let space = Space::new(options.total_limit_bytes);
+        let (name, dir, stage) = (name.to_owned(), dir.to_owned(), Mutex::default());
+        RouteInner {
+            name,
+            dir,
+            options,
+            observer,
+            shared,
+            quarantine,
+            space,
+            stage,
+        }
+    }
+
+    pub(crate) fn chunk_path(&self, id: ChunkId) -> PathBuf {
+        self.dir.join(chunk_file_name(id))
+    }
+
+    pub(crate) fn give_notices(&self, chunk: &Chunk) {
+        chunk.notices.give(&*self.observer, &chunk.path);
+    }
+
+    pub(super) fn entry<'a>(
+        &self,
+        now_ns: i64,
+        append: &Append<'a>,
+    ) -> Result<Entry<'a>, AppendError> {
+        let payload_len = append.payload.len() as u64;
+        let limit_bytes = self.options.chunk_limit_bytes;
+        if payload_len > limit_bytes {
+            return Err(AppendError::TooLarge {
+                payload_len,
+                limit_bytes,
+            });
+        }
+        let too_large = AppendError::TooLarge {
+            payload_len,
+            limit_bytes: u32::MAX.into(),
+        };
+        let head = FrameHead {
+            body_crc: 0,
+            payload_len: u32::try_from(payload_len).map_err(|_| too_large)?,
+            event_count: append.event_count,
+            tag_len: short_len(append.tag.as_bytes(), "the tag is too long")?,
+            batch_id_len: short_len(append.batch_id, "the batch id is too long")?,
+            flags: 0,
+        };
+        if append.payload.is_empty() {
+            return Err(AppendError::Invalid("the payload is empty"));
+        }
+        Ok(Entry {
+            head,
+            body: Body::new([append.tag.as_bytes(), append.batch_id, append.payload]),
+            time_min_ns: append.time_min_ns,
+            time_max_ns: append.time_max_ns,
+            now_ns,
+        })
+    }
+
+    pub(super) fn chunk(&self, id: ChunkId) -> Option<Arc<Chunk>> {
+        lock(&self.stage).chunks.get(&id).cloned()
+    }
+
+    /// All chunks, oldest first.
+    pub(super) fn chunks(&self) -> Vec<Arc<Chunk>> {
+        lock(&self.stage).chunks.values().cloned().collect()
+    }
+
+    pub(super) fn staged(&self) -> Vec<ChunkId> {
+        let stage = lock(&self.stage);
+        let by_key = std::iter::once(&stage.plain).chain(stage.noted.values());
+        by_key
+            .flat_map(HashMap::values)
+            .map(|chunk| chunk.id())
+            .collect()
+    }
+
+    /// The chunk that takes the key's appends; a new one has no file yet.
+    pub(super) fn staged_chunk(
+        self: &Arc<RouteInner>,
+        now_ns: i64,
+        key: &ChunkKey,
+        note: Option<&DeadNote>,
+    ) -> Result<Arc<Chunk>, AppendError> {
+        let mut stage = lock(&self.stage);
+        if let Some(chunk) = stage.by_key(note).and_then(|by_key| by_key.get(key)) {
+            return Ok(Arc::clone(chunk));
+        }
+        let meta = ChunkMeta {
+            route: self.name.clone(),
+            destinations: self.options.destinations.clone(),
+            key: key.clone(),
+            note: note.cloned(),
+        };
+        let id = self.unused_id(now_ns, &stage);
+        let chunk = Chunk::unborn(self, id, now_ns, meta)
+            .ok_or(AppendError::Invalid("the chunk key is too long"))?;
+        let chunk = Arc::new(chunk);
+        stage.stage(&chunk);
+        Ok(chunk)
+    }
+
+    /// An id that no chunk has, also if an earlier run had the same seed.
+    fn unused_id(&self, now_ns: i64, stage: &Stage) -> ChunkId {
+        loop {
+            let id = self.shared.ids.next(now_ns);
+            if !stage.chunks.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Lists a chunk whose file exists.
+    pub(crate) fn add(&self, chunk: &Arc<Chunk>) {
+        lock(&self.stage)
+            .chunks
+            .insert(chunk.id(), Arc::clone(chunk));
+    }
+
+    /// Lists a recovered chunk and lets it take appends; `false` if another one does for its key.
+    pub(crate) fn resume(&self, chunk: &Arc<Chunk>) -> bool {
+        let mut stage = lock(&self.stage);
+        stage.chunks.insert(chunk.id(), Arc::clone(chunk));
+        let by_key = stage.by_key(chunk.meta.note.as_ref());
+        if by_key.is_some_and(|by_key| by_key.contains_key(&chunk.meta.key)) {
+            return false;
+        }
+        stage.stage(chunk);
+        true
+    }
+
+    /// Makes the chunk take no more appends; a newer one of its key stays.
+    pub(crate) fn unstage(&self, chunk: &Chunk) {
+        lock(&self.stage).unstage(chunk);
+    }
+
+    pub(crate) fn remove(&self, id: ChunkId) {
+        lock(&self.stage).chunks.remove(&id);
+    }
+
+    /// Chunks with writes that no sync is asked for: those of routes that do not wait for it.
+    pub(crate) fn mark_unsynced(&self) {
+        if self.options.durability == Durability::Memory {
+            let chunks: Vec<_> = lock(&self.stage).chunks.values().cloned().collect();
+            chunks.iter().for_each(|chunk| chunk.ask_for_sync());
+        }
+    }
+
+    /// Forgets all chunks, when the store is closed: they refer to the route.
+    pub(crate) fn clear(&self) {
+        let stage = std::mem::take(&mut *lock(&self.stage));
+        drop(stage);
+    }
+}
+
+impl Stage {
+    fn by_key(&self, note: Option<&DeadNote>) -> Option<&ByKey> {
+        match note {
+            None => Some(&self.plain),
+            Some(note) => self.noted.get(note),
+        }
+    }
+
+    fn stage(&mut self, chunk: &Arc<Chunk>) {
+        let by_key = match &chunk.meta.note {
+            None => &mut self.plain,
+            Some(note) => self.noted.entry(note.clone()).or_default(),
+        };
+        by_key.insert(chunk.meta.key.clone(), Arc::clone(chunk));
+    }
+
+    fn unstage(&mut self, chunk: &Chunk) {
+        let by_key = match &chunk.meta.note {
+            None => &mut self.plain,
+            Some(note) => match self.noted.get_mut(note) {
+                Some(by_key) => by_key,
+                None => return,
+            },
+        };
+        if by_key
+            .get(&chunk.meta.key)
+            .is_some_and(|staged| staged.id() == chunk.id())
+        {
+            by_key.remove(&chunk.meta.key);
+        }
+        let is_empty = by_key.is_empty();
+        if let (Some(note), true) = (&chunk.meta.note, is_empty) {
+            self.noted.remove(note);
+        }
+    }
+}
+
+/// A chunk's file name: its id and `.chunk`.
+pub(crate) fn chunk_file_name(id: ChunkId) -> String {
+    format!("{id}.chunk")
+}
+
+fn short_len(bytes: &[u8], too_long: &'static str) -> Result<u16, AppendError> {
+    u16::try_from(bytes.len()).map_err(|_| AppendError::Invalid(too_long))
+}
