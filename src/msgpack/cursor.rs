@@ -128,6 +128,22 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
+    /// Reads a string below 256 bytes, if that is what comes next and all of it is there: the
+    /// short way for what most tokens are.
+    #[inline]
+    pub(super) fn short_str(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest();
+        let (head_size, size) = match rest {
+            [marker @ 0xa0..=0xbf, ..] => (1, marker & 0x1f),
+            [0xd9, size, ..] => (2, *size),
+            _ => return None,
+        };
+        let end = head_size + usize::from(size);
+        let string = rest.get(head_size..end)?;
+        self.at += end;
+        Some(string)
+    }
+
     fn token(&mut self) -> Result<Value<'a>, Error> {
         let [marker] = self.take()?;
         Ok(match marker {

@@ -1,6 +1,7 @@
 //! Finding the end of a value that arrives in pieces.
 
-use super::shape::head_at;
+use super::shape::{Head, head_at};
+use super::skip::{common_len, head_bytes};
 use super::{DEPTH_MAX, Error};
 
 /// Finds where values end in a stream, without walking a byte twice.
@@ -51,7 +52,7 @@ impl Framer {
 
     /// Reads one head.
     fn step(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let head = head_at(bytes, self.at)?;
+        let head = self.head(bytes)?;
         self.at += head.size;
         if head.is_container && self.open.len() > DEPTH_MAX as usize {
             return Err(Error::TooDeep { offset: self.at });
@@ -66,6 +67,13 @@ impl Framer {
             self.open.pop();
         }
         Ok(())
+    }
+
+    fn head(&self, bytes: &[u8]) -> Result<Head, Error> {
+        match head_bytes(bytes, self.at).and_then(common_len) {
+            Some(size) => Ok(Head::leaf(size)),
+            None => head_at(bytes, self.at),
+        }
     }
 
     /// All levels' values are still to come, behind `at`.

@@ -92,6 +92,10 @@ impl<'a, 'o> Transcoder<'a, 'o> {
     }
 
     fn value(&mut self, depth: u32) -> Result<(), Error> {
+        if let Some(bytes) = self.cursor.short_str() {
+            string(self.out, bytes);
+            return Ok(());
+        }
         match self.cursor.read()? {
             Value::Str(bytes) => string(self.out, bytes),
             Value::Map(count) => {
@@ -134,6 +138,10 @@ impl<'a, 'o> Transcoder<'a, 'o> {
     }
 
     fn key(&mut self, depth: u32) -> Result<(), Error> {
+        if let Some(bytes) = self.cursor.short_str() {
+            string(self.out, bytes);
+            return Ok(());
+        }
         let start = self.cursor;
         match self.cursor.read()? {
             Value::Str(bytes) => string(self.out, bytes),

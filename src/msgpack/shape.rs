@@ -79,6 +79,18 @@ pub(super) fn head_at(bytes: &[u8], offset: usize) -> Result<Head, Error> {
     Ok(shape.head(padded))
 }
 
+impl Head {
+    /// The head of a value of `size` bytes that holds no others.
+    #[inline]
+    pub(super) fn leaf(size: usize) -> Self {
+        Self {
+            size,
+            children: 0,
+            is_container: false,
+        }
+    }
+}
+
 impl Shape {
     /// The head that begins with `bytes`, this shape's marker being the first.
     #[inline]
@@ -87,11 +99,7 @@ impl Shape {
         let fixed_size = usize::from(self.fixed_size);
         let children = u64::from(self.inline_children) + u64::from(length);
         match self.class {
-            Class::Leaf | Class::Invalid => Head {
-                size: fixed_size + length as usize,
-                children: 0,
-                is_container: false,
-            },
+            Class::Leaf | Class::Invalid => Head::leaf(fixed_size + length as usize),
             Class::Array => Head {
                 size: fixed_size,
                 children,

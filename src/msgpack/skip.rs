@@ -55,7 +55,7 @@ fn walk(bytes: &[u8], mut at: usize, count: u64, depth: u32) -> Result<usize, Er
 /// The length of the values that most events are made of: strings below 256 bytes, numbers,
 /// booleans and nil. `None` for all others.
 #[inline]
-fn common_len(head: [u8; HEAD_SIZE_MAX]) -> Option<usize> {
+pub(super) fn common_len(head: [u8; HEAD_SIZE_MAX]) -> Option<usize> {
     let [marker, length, ..] = head;
     Some(match marker {
         0xa0..=0xbf => 1 + usize::from(marker & 0x1f),
@@ -113,8 +113,9 @@ fn walk_children(bytes: &[u8], at: usize, children: u64, depth: u32) -> Result<u
     walk(bytes, at, children, depth + 1)
 }
 
+/// The bytes at `at`, if as many are left as the longest head has.
 #[inline]
-fn head_bytes(bytes: &[u8], at: usize) -> Option<[u8; HEAD_SIZE_MAX]> {
+pub(super) fn head_bytes(bytes: &[u8], at: usize) -> Option<[u8; HEAD_SIZE_MAX]> {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).copied()
 }
 

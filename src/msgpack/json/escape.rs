@@ -82,8 +82,24 @@ fn prefix_len(bytes: &[u8], hits: impl Fn(u64) -> u64) -> usize {
         let found = hits(u64::from_le_bytes(*word));
         return start + if found == 0 { 8 } else { first_byte(found) };
     }
+    if hits(short_word(bytes)) == 0 {
+        return bytes.len();
+    }
     let is_hit = |byte: &u8| hits(u64::from(*byte)) & 0x80 != 0;
     bytes.iter().position(is_hit).unwrap_or(bytes.len())
+}
+
+/// All of fewer than eight bytes in one word, in any order, some perhaps twice, and spaces.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+        return first | last << 32;
+    }
+    let spaces = LOW_BITS * u64::from(b' ');
+    bytes
+        .iter()
+        .fold(spaces, |word, byte| word << 8 | u64::from(*byte))
 }
 
 fn first_byte(found: u64) -> usize {
