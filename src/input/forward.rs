@@ -20,6 +20,7 @@ mod handover;
 mod heartbeat;
 mod read_buffer;
 mod session;
+mod stream;
 mod throttle;
 
 use std::io;

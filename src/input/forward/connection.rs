@@ -14,6 +14,7 @@ use super::Shared;
 use super::error::ConnectionError;
 use super::read_buffer::ReadBuffer;
 use super::session;
+use super::stream::{Reader, TlsHalf};
 use crate::clock;
 use crate::config::plan::ServerSecurity;
 use crate::msgpack::{self, Framer};
@@ -54,7 +55,7 @@ async fn serve_stream(shared: &Shared, stream: TcpStream) -> Result<(), Connecti
     let Some(stream) = shared.context.stop.run_until_cancelled(accepting).await else {
         return Ok(());
     };
-    let (reader, writer) = tokio::io::split(stream?);
+    let (reader, writer) = TlsHalf::split(stream?);
     Box::pin(serve_halves(shared, reader, writer)).await
 }
 
@@ -74,7 +75,7 @@ async fn serve_halves<R, W>(
     mut writer: W,
 ) -> Result<(), ConnectionError>
 where
-    R: AsyncRead + Unpin,
+    R: Reader,
     W: AsyncWrite + Unpin,
 {
     let mut buffer = ReadBuffer::new();
@@ -99,7 +100,7 @@ async fn shake_hands<R, W>(
     writer: &mut W,
 ) -> Result<(), ConnectionError>
 where
-    R: AsyncRead + Unpin,
+    R: Reader,
     W: AsyncWrite + Unpin,
 {
     let server = Server::new(

@@ -17,6 +17,9 @@ pub(super) enum ConnectionError {
     /// The sender closed in the middle of a message.
     #[error("sender closed inside a message")]
     Truncated,
+    /// The sender closed while its batch was held back; it was not taken.
+    #[error("sender left while its batch was held back")]
+    HungUp,
     /// The sender sent nothing for too long.
     #[error("sender was idle for too long")]
     Idle,
@@ -58,7 +61,10 @@ pub(super) enum ConnectionError {
 impl ConnectionError {
     /// Whether it is nobody's concern: senders come and go.
     pub(super) fn is_ordinary(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Truncated | Self::Idle)
+        matches!(
+            self,
+            Self::Io(_) | Self::Truncated | Self::HungUp | Self::Idle
+        )
     }
 
     /// Whether a batch was refused with it.
@@ -76,11 +82,9 @@ impl ConnectionError {
     /// Whether it is because of what came over the connection.
     pub(super) fn is_senders_fault(&self) -> bool {
         match self {
-            Self::Io(_) | Self::Truncated | Self::Idle | Self::AcksNotTaken | Self::Worker(_) => {
-                false
-            }
+            Self::AcksNotTaken | Self::Worker(_) => false,
             Self::Refused(refused) => matches!(refused, Refused::Malformed { .. }),
-            _ => true,
+            other => !other.is_ordinary(),
         }
     }
 }

@@ -1,15 +1,19 @@
 //! From a framed message to the intake, and on to the queue of acknowledgements.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::acks::Taken;
 use super::error::ConnectionError;
-use crate::buffer::Incoming;
+use super::stream::Reader;
+use crate::buffer::{Incoming, Pending, Refused};
 use crate::msgpack::write;
 use crate::wire::compression::{Codec, UnpackError};
 use crate::wire::forward::json::{self, JsonMessage};
@@ -22,6 +26,9 @@ const PACKED_INLINE_MAX: usize = 16 * 1024;
 
 /// See [`PACKED_INLINE_MAX`].
 const UNPACKED_INLINE_MAX: usize = 128 * 1024;
+
+/// How often a connection whose batch is held back is looked after.
+const HANGUP_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Hands the batches of one connection over.
 pub(super) struct Handover<'a> {
@@ -59,6 +66,7 @@ impl<'a> Handover<'a> {
         &self,
         bytes: &[u8],
         layout: &Layout,
+        reader: &impl Reader,
     ) -> Result<(), ConnectionError> {
         let message = match Message::read(bytes, layout) {
             Ok(Some(message)) => message,
@@ -84,7 +92,7 @@ impl<'a> Handover<'a> {
             .options
             .chunk
             .map(|chunk| written(forward::write_ack, chunk));
-        self.hand_over(batch, ack).await
+        self.hand_over(batch, ack, reader).await
     }
 
     /// Hands over the JSON message that `text` holds. What is no array is passed over with a
@@ -92,7 +100,11 @@ impl<'a> Handover<'a> {
     ///
     /// # Errors
     /// [`ConnectionError`]: the batch was not taken.
-    pub(super) async fn json(&self, text: &[u8]) -> Result<(), ConnectionError> {
+    pub(super) async fn json(
+        &self,
+        text: &[u8],
+        reader: &impl Reader,
+    ) -> Result<(), ConnectionError> {
         let message = match self.read_json(text).await? {
             Ok(message) => message,
             Err(Invalid::NotAnArray) => return self.pass_over().await,
@@ -109,7 +121,7 @@ impl<'a> Handover<'a> {
             .chunk
             .as_deref()
             .map(|chunk| written(json::write_ack, chunk));
-        self.hand_over(batch, ack).await
+        self.hand_over(batch, ack, reader).await
     }
 
     /// The place in the queue is taken first: when there is none, nothing is stored.
@@ -117,12 +129,17 @@ impl<'a> Handover<'a> {
         &self,
         batch: Incoming<'_>,
         ack: Option<Vec<u8>>,
+        reader: &impl Reader,
     ) -> Result<(), ConnectionError> {
         let Ok(place) = self.queue.reserve().await else {
             // The writing half has failed, and with it the connection.
             return Ok(());
         };
-        let pending = self.shared.context.intake.accept(batch).await?;
+        let accepting = self.shared.context.intake.accept(batch);
+        let pending = match ack {
+            Some(_) => unless_hung_up(reader, accepting).await?,
+            None => accepting.await?,
+        };
         self.shared.stats().batches.fetch_add(1, Relaxed);
         self.unacknowledged.fetch_add(1, Relaxed);
         place.send(Taken {
@@ -179,6 +196,25 @@ impl<'a> Handover<'a> {
         let context = &self.shared.context;
         if let Some(held_back) = self.shared.oddities.admit(context.clock.now()) {
             tracing::warn!(input = &*context.name, held_back, "{oddity}");
+        }
+    }
+}
+
+/// Waits for `accepting`, but not for a sender that has left.
+///
+/// A sender that wants an acknowledgement and gives up waiting sends its batch again on another
+/// connection. While a route is full for long, connections would pile up that hold nothing but
+/// copies of the same batches. (One that wants none has no other copy: its batch is kept.)
+async fn unless_hung_up(
+    reader: &impl Reader,
+    accepting: impl Future<Output = Result<Pending, Refused>>,
+) -> Result<Pending, ConnectionError> {
+    let mut accepting = pin!(accepting);
+    loop {
+        match timeout(HANGUP_CHECK_INTERVAL, accepting.as_mut()).await {
+            Ok(accepted) => return Ok(accepted?),
+            Err(_) if reader.has_hung_up() => return Err(ConnectionError::HungUp),
+            Err(_) => {}
         }
     }
 }

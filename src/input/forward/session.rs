@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -13,6 +13,7 @@ use super::acks::{AckWriter, UNACKNOWLEDGED_MAX};
 use super::error::ConnectionError;
 use super::handover::Handover;
 use super::read_buffer::ReadBuffer;
+use super::stream::Reader;
 use crate::msgpack::{self, JsonFramer};
 use crate::wire::forward::{Layout, Scanner};
 
@@ -33,7 +34,7 @@ pub(super) async fn run<R, W>(
     writer: W,
 ) -> Result<(), ConnectionError>
 where
-    R: AsyncRead + Unpin,
+    R: Reader,
     W: AsyncWrite + Unpin,
 {
     // One more batch is in the writing half's hands.
@@ -82,17 +83,19 @@ enum Framed {
     Incomplete { needed: usize },
 }
 
-impl<R: AsyncRead + Unpin> Reading<'_, R> {
+impl<R: Reader> Reading<'_, R> {
     /// Reads until the sender closes.
     async fn run(mut self) -> Result<(), ConnectionError> {
         loop {
             match self.frame()? {
                 Framed::Message(layout) => {
-                    self.handover.message(self.buffer.unused(), &layout).await?;
+                    let bytes = self.buffer.unused();
+                    self.handover.message(bytes, &layout, &self.reader).await?;
                     self.buffer.consume(layout.len);
                 }
                 Framed::Json { len } => {
-                    self.handover.json(&self.buffer.unused()[..len]).await?;
+                    let text = &self.buffer.unused()[..len];
+                    self.handover.json(text, &self.reader).await?;
                     self.buffer.consume(len);
                 }
                 Framed::Incomplete { needed } => {

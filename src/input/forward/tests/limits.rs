@@ -184,3 +184,57 @@ async fn an_address_in_use_is_an_error_that_names_it() {
     assert!(matches!(error, BindError::Tcp { .. }));
     assert!(error.to_string().contains(&rig.address.to_string()));
 }
+
+#[tokio::test]
+async fn a_sender_that_leaves_while_it_is_held_back_takes_its_batch_along() {
+    let plan = ForwardInputPlan {
+        connections_max: 1,
+        ..plan()
+    };
+    let rig = Rig::start(&plan);
+    rig.recorder.set(Mode::HoldBack);
+    let mut first = rig.connect().await;
+    // What follows the batch is not read, and must not hide that the sender has left.
+    first.send(&packed("app", b"\x01").repeat(2)).await;
+    rig.recorder.batches(1).await;
+    drop(first);
+    let mut second = rig.connect().await;
+    second.send(&packed(MARKER, b"\x02")).await;
+    second.expect(&ack(b"\x02")).await;
+    rig.recorder.set(Mode::Durable);
+    assert_eq!(rig.stats.batches.load(Relaxed), 1);
+    assert_eq!(rig.stats.connections_failed.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_wants_no_ack_stays_when_its_sender_leaves() {
+    let rig = Rig::start(&plan());
+    rig.recorder.set(Mode::HoldBack);
+    let mut with_ack = rig.connect().await;
+    let mut without = rig.connect().await;
+    without.send(&packed_with("app", ENTRIES, b"\x80")).await;
+    rig.recorder.batches(1).await;
+    with_ack.send(&packed("app", b"\x01")).await;
+    rig.recorder.batches(2).await;
+    drop(without);
+    shut_and_end(&mut with_ack).await;
+    rig.recorder.set(Mode::Durable);
+    let mut other = rig.connect().await;
+    within(async {
+        while rig.stats.batches.load(Relaxed) == 0 {
+            other.send(b"\xc0").await;
+        }
+    })
+    .await;
+    rig.stop.cancel();
+    let stats = rig.stats.clone();
+    rig.stopped().await;
+    assert_eq!(stats.events.load(Relaxed), 2);
+}
+
+/// Closes a sender's side, and waits until the other side is closed too.
+async fn shut_and_end(client: &mut Client<tokio::net::TcpStream>) {
+    let shut = tokio::io::AsyncWriteExt::shutdown(&mut client.0);
+    within(shut).await.unwrap();
+    assert_eq!(client.rest().await, b"");
+}
