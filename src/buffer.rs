@@ -146,3 +146,6 @@ fn malformed(error: &msgpack::Error, payload: &[u8]) -> Refused {
         reason: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use forebay_storage::{Append, AppendError, ChunkKey, DeadNote, Receipt, Route, SyncError};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::room::{NoRoom, Room};
@@ -15,6 +17,12 @@ use crate::chunk_key::{Group, KeySpec, group};
 use crate::clock::Clock;
 use crate::config::plan::Overflow;
 use crate::event::{self, Checked, EntryFault, Rejected, Timestamp};
+
+/// Payloads above this take longer than a task may hold its thread.
+const UNHURRIED_SIZE_MIN: usize = 512 << 10;
+
+/// How long the space of a deleted chunk may take to become free before another is deleted.
+const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When a refused sender should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -45,12 +53,23 @@ pub struct RouteBuffer {
     pub room: Arc<Room>,
     /// Where senders wait for room among the dead letters.
     pub dead_room: Arc<Room>,
+    /// Held by the sender that makes room.
+    pub making_room: Semaphore,
     /// Who deletes chunks to make room.
     pub evict: Arc<dyn Evict>,
     /// What is counted.
     pub stats: Arc<RouteStats>,
     /// Time.
     pub clock: Clock,
+}
+
+/// Where an append goes.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    route: &'a Route,
+    room: &'a Room,
+    key: &'a ChunkKey,
+    note: Option<&'a DeadNote>,
 }
 
 /// A batch's receipts, and how much of it they cover.
@@ -64,8 +83,8 @@ pub(super) struct Stored {
 impl RouteBuffer {
     /// Appends a whole batch; see [`super::Intake::accept`].
     pub(super) async fn accept(&self, batch: Incoming<'_>) -> Result<Stored, Refused> {
-        let checked =
-            event::check(batch.payload).map_err(|error| malformed(&error, batch.payload))?;
+        let checked = unhurried(batch.payload.len(), || event::check(batch.payload))
+            .map_err(|error| malformed(&error, batch.payload))?;
         let deadline = batch.patience.map(|patience| Instant::now() + patience);
         let mut stored = Stored::default();
         if checked.all_plain && self.fits_a_chunk(batch.payload) {
@@ -86,7 +105,9 @@ impl RouteBuffer {
         let now = Timestamp::from_ns(self.clock.now().unix_ns);
         let entry_size_max = usize::try_from(self.chunk_limit_size).unwrap_or(usize::MAX);
         let limits = event::Limits { entry_size_max };
-        let normalized = event::normalize(batch.payload, now, limits);
+        let normalized = unhurried(batch.payload.len(), || {
+            event::normalize(batch.payload, now, limits)
+        });
         for rejected in &normalized.rejected {
             self.set_aside(batch.tag, rejected, deadline, stored)
                 .await?;
@@ -144,67 +165,79 @@ impl RouteBuffer {
             time_min_ns: group.checked.time_min.ns(),
             time_max_ns: group.checked.time_max.ns(),
         };
-        let now_ns = self.clock.now().unix_ns;
-        match self.chunks.append(now_ns, &group.key, None, append) {
-            Ok(appended) => Ok(appended.receipt),
+        let place = Place {
+            route: &self.chunks,
+            room: &self.room,
+            key: &group.key,
+            note: None,
+        };
+        match self.try_append(place, append) {
+            Err(AppendError::Invalid(why)) => self.bury(batch.tag, why, append, deadline).await,
             Err(error) if is_full(&error) => match self.overflow {
                 Overflow::Reject => Err(self.refused(&error)),
-                Overflow::Block => {
-                    self.wait(&self.room, deadline, &group.key, None, append)
-                        .await
-                }
-                Overflow::DropOldestChunk => self.make_room(deadline, &group.key, append).await,
+                Overflow::Block => self.wait(place, append, deadline).await,
+                Overflow::DropOldestChunk => self.make_room(place, append, deadline).await,
             },
-            Err(error) => Err(self.refused(&error)),
+            done => done.map_err(|error| self.refused(&error)),
         }
     }
 
-    /// Deletes the oldest chunks until the append fits; a full disk is waited for.
+    fn try_append(&self, place: Place<'_>, append: Append<'_>) -> Result<Receipt, AppendError> {
+        let now_ns = self.clock.now().unix_ns;
+        let appended = unhurried(append.payload.len(), || {
+            place.route.append(now_ns, place.key, place.note, append)
+        });
+        Ok(appended?.receipt)
+    }
+
+    /// Deletes the oldest chunks, one by one, until the append fits.
+    ///
+    /// The store frees a deleted chunk's space a moment later, so each is waited for before the
+    /// next is deleted, and one sender at a time makes room.
     async fn make_room(
         &self,
-        deadline: Option<Instant>,
-        key: &ChunkKey,
+        place: Place<'_>,
         append: Append<'_>,
+        deadline: Option<Instant>,
     ) -> Result<Receipt, Refused> {
-        while self.evict.evict_oldest() {
-            match self
-                .chunks
-                .append(self.clock.now().unix_ns, key, None, append)
-            {
-                Ok(appended) => return Ok(appended.receipt),
-                Err(error) if is_full(&error) => {}
-                Err(error) => return Err(self.refused(&error)),
+        let _turn = self.making_room.acquire().await;
+        let mut attempt = || match self.try_append(place, append) {
+            Err(error) if is_full(&error) => None,
+            done => Some(done),
+        };
+        let mut made = attempt();
+        while made.is_none() && self.evict.evict_oldest() {
+            let freed_by = Instant::now() + EVICTION_TIMEOUT;
+            match place.room.until(Some(freed_by), &mut attempt).await {
+                Ok(done) => made = Some(done),
+                Err(NoRoom::OutOfPatience) => {}
+                Err(NoRoom::Stopping) => return Err(Refused::Stopping),
             }
         }
-        self.wait(&self.room, deadline, key, None, append).await
+        match made {
+            Some(done) => done.map_err(|error| self.refused(&error)),
+            None => self.wait(place, append, deadline).await,
+        }
     }
 
     /// Holds the sender back until the append has room.
     async fn wait(
         &self,
-        room: &Room,
-        deadline: Option<Instant>,
-        key: &ChunkKey,
-        note: Option<&DeadNote>,
+        place: Place<'_>,
         append: Append<'_>,
+        deadline: Option<Instant>,
     ) -> Result<Receipt, Refused> {
         let _held_back = self.stats.hold_back();
-        let route = if note.is_some() {
-            &self.dead_letters
-        } else {
-            &self.chunks
-        };
         let mut full = String::new();
-        let attempt = || match route.append(self.clock.now().unix_ns, key, note, append) {
+        let attempt = || match self.try_append(place, append) {
             Err(error) if is_full(&error) => {
                 full = error.to_string();
                 None
             }
             done => Some(done),
         };
-        match room.until(deadline, attempt).await {
-            Ok(Ok(appended)) => Ok(appended.receipt),
-            Ok(Err(error)) => Err(self.refused(&error)),
+        match place.room.until(deadline, attempt).await {
+            Ok(done) => done.map_err(|error| self.refused(&error)),
             Err(NoRoom::Stopping) => Err(Refused::Stopping),
             Err(NoRoom::OutOfPatience) => Err(self.held_back(full)),
         }
@@ -222,7 +255,6 @@ impl RouteBuffer {
             EntryFault::TooLarge => &self.stats.set_aside_too_large,
             _ => &self.stats.set_aside_malformed,
         };
-        let note = at_intake(rejected.why);
         let append = Append {
             tag,
             batch_id: &[],
@@ -231,14 +263,35 @@ impl RouteBuffer {
             time_min_ns: 0,
             time_max_ns: 0,
         };
-        let key = ChunkKey::default();
         let receipt = self
-            .wait(&self.dead_room, deadline, &key, Some(&note), append)
+            .bury(tag, &rejected.why.to_string(), append, deadline)
             .await?;
         stored.receipts.push(receipt);
         stored.set_aside_count += rejected.event_count;
         counter.fetch_add(rejected.event_count, Relaxed);
         Ok(())
+    }
+
+    /// Appends to the dead letters what no chunk of the route can take.
+    async fn bury(
+        &self,
+        tag: &str,
+        why: &str,
+        append: Append<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Receipt, Refused> {
+        let note = at_intake(why);
+        let append = Append { tag, ..append };
+        let place = Place {
+            route: &self.dead_letters,
+            room: &self.dead_room,
+            key: &ChunkKey::default(),
+            note: Some(&note),
+        };
+        match self.try_append(place, append) {
+            Err(error) if is_full(&error) => self.wait(place, append, deadline).await,
+            done => done.map_err(|error| self.refused(&error)),
+        }
     }
 
     fn fits_a_chunk(&self, payload: &[u8]) -> bool {
@@ -279,15 +332,28 @@ impl RouteBuffer {
 }
 
 /// One note for each kind of fault, so that entries with the same fault share a chunk.
-fn at_intake(fault: EntryFault) -> DeadNote {
+fn at_intake(why: &str) -> DeadNote {
     DeadNote {
         reason: "not an event".to_owned(),
         destination: None,
         attempts: 0,
         first_failure_ns: 0,
         last_failure_ns: 0,
-        answer: fault.to_string(),
+        answer: why.to_owned(),
         source: None,
+    }
+}
+
+/// Does `work` on so many bytes; if they are many, so that the runtime's other tasks go on.
+fn unhurried<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    let is_multi_thread = || {
+        Handle::try_current()
+            .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
+    };
+    if size > UNHURRIED_SIZE_MIN && is_multi_thread() {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
     }
 }
 

@@ -9,7 +9,7 @@ use forebay_storage::recovery::{Action, Step};
 use forebay_storage::{
     ChunkId, OpenError, RealFs, Recovered, Route, RouteOptions, Store, StoreOptions,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -192,11 +192,7 @@ impl<'p> Opening<'p> {
             ),
         ));
         let options = route_options(plan);
-        let dead_options = RouteOptions {
-            destinations: Vec::new(),
-            total_limit_bytes: plan.buffer.dead_letter_limit_size,
-            ..options.clone()
-        };
+        let dead_options = dead_letter_options(&plan.buffer, &options);
         let dead_state = DeadLetterState {
             room: Arc::clone(&dead_room),
             faults: Arc::clone(&self.faults),
@@ -281,6 +277,7 @@ impl<'p> Opening<'p> {
             overflow: plan.buffer.overflow,
             room: Arc::clone(&state.room),
             dead_room: Arc::clone(&dead_room),
+            making_room: Semaphore::new(1),
             evict: Arc::new(Dropper {
                 state: Arc::clone(&state),
                 chunks: chunks.clone(),
@@ -364,6 +361,24 @@ fn route_options(plan: &RoutePlan) -> RouteOptions {
         chunk_limit_events: buffer.chunk_limit_records,
         chunk_full_threshold: buffer.chunk_full_threshold,
         total_limit_bytes: buffer.total_limit_size,
+    }
+}
+
+/// A dead letter may be larger than any chunk of its route; small ones still share chunks of the
+/// route's size.
+fn dead_letter_options(plan: &BufferPlan, route: &RouteOptions) -> RouteOptions {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share of a limit needs no exact bytes"
+    )]
+    let share = plan.chunk_limit_size as f64 / plan.dead_letter_limit_size.max(1) as f64;
+    RouteOptions {
+        destinations: Vec::new(),
+        chunk_limit_bytes: plan.dead_letter_limit_size,
+        chunk_limit_events: None,
+        chunk_full_threshold: share.min(1.0),
+        total_limit_bytes: plan.dead_letter_limit_size,
+        ..route.clone()
     }
 }
 
