@@ -3,6 +3,7 @@
 //! Logs go to standard error, so that standard output belongs to the `stdout` output. Called once
 //! by `run`; everything else only uses `tracing`'s macros.
 
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub enum Error {
     Twice(#[from] TryInitError),
 }
 
-/// Sends logs that pass `filter` to standard error, as JSON or as text. [`FILTER_VARIABLE`]
-/// overrides `filter`.
+/// Sends logs that pass `filter` to standard error, as JSON or as text, with colours only on a
+/// terminal. [`FILTER_VARIABLE`] overrides `filter`.
 ///
 /// # Errors
 /// If the filter cannot be read, or logging is set up already.
@@ -38,6 +39,7 @@ pub fn init(filter: &str, is_json: bool) -> Result<(), Error> {
     let filter = parse(from_environment.as_deref().unwrap_or(filter))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if is_json {
         builder.json().finish().try_init()?;

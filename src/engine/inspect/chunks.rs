@@ -47,7 +47,9 @@ pub(super) fn report_by_id(route: &RunningRoute, id: ChunkId) -> Option<ChunkRep
         .chunks
         .chunk(id)
         .or_else(|| route.dead_letters.chunk(id))?;
-    Some(report(route, &chunk, &route.state.scheduler().in_flight()))
+    // Bound first: as an argument its guard would still be held when `progress` locks again.
+    let in_flight = route.state.scheduler().in_flight();
+    Some(report(route, &chunk, &in_flight))
 }
 
 fn state_of(chunk: &ChunkInfo, in_flight: &HashSet<ChunkId>) -> ChunkState {
