@@ -12,6 +12,7 @@ use crate::config::plan::{
     ForwardOutputPlan, HttpFormat, HttpMethod, HttpOutputPlan, OutputPlan, StdoutOutputPlan,
 };
 use crate::config::schema;
+use crate::event::FieldPath;
 
 mod server;
 
@@ -229,6 +230,11 @@ fn csv(
         problems.add(format, "`csv` needs `fields`, the columns in their order");
         return None;
     };
+    for field in &fields {
+        if let Err(error) = FieldPath::parse(&field.value) {
+            problems.add(field.position, error.to_string());
+        }
+    }
     Some(FileFormat::Csv {
         fields: fields.into_iter().map(|field| field.value).collect(),
     })

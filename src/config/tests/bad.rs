@@ -591,6 +591,14 @@ f.yaml:7:13: `csv` needs `fields`, the columns in their order
 "#,
     );
     assert_problems(
+        &with_output("stdout", &["format: csv", "fields: [a, 'b c']"]),
+        r#"
+f.yaml:8:17: field `b c`: ' ' at position 1 cannot be part of a name
+ 8 |     fields: [a, 'b c']
+   |                 ^^^^^
+"#,
+    );
+    assert_problems(
         &with_output("stdout", &["fields: [a]"]),
         r#"
 f.yaml:7:5: `fields` belongs to `format: csv`
