@@ -1,0 +1,29 @@
+//! What one sync costs on the disk under a folder.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::clock;
+
+/// The median of 100 times `pwrite` of 4 KiB into preallocated space and `fdatasync`, in
+/// microseconds.
+pub(crate) fn sync_latency_us(folder: &Path) -> f64 {
+    let path = folder.join("sync-latency");
+    let file = File::create_new(&path).unwrap();
+    fallocate(&file, FallocateFlags::empty(), 0, 1024 * 1024).unwrap();
+    file.sync_all().unwrap();
+    let mut took: Vec<f64> = (0..100)
+        .map(|block| {
+            let started = clock::now();
+            file.write_all_at(&[7; 4096], block * 4096).unwrap();
+            file.sync_data().unwrap();
+            started.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    fs::remove_file(&path).unwrap();
+    took.sort_unstable_by(f64::total_cmp);
+    took[took.len() / 2]
+}

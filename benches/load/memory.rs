@@ -1,0 +1,13 @@
+//! The machine's free memory.
+
+/// Touches `size` bytes and gives them back, so that the page cache of what follows is made of pages
+/// that the machine really has. On a virtual machine the first touch of a page costs several times its
+/// copy: without this the figures would be the host's, and the first run would pay for the next.
+pub(crate) fn warm(size: u64) {
+    const PART: usize = 64 * 1024 * 1024;
+    let mut parts = Vec::new();
+    for _ in 0..size.div_ceil(PART as u64) {
+        parts.push(vec![1_u8; PART]);
+    }
+    std::hint::black_box(&parts);
+}
