@@ -1,0 +1,17 @@
+//! Integration tests: the built program, driven over sockets and files only.
+#![allow(clippy::unwrap_used)]
+
+mod admin;
+mod chain;
+mod clients;
+mod command_line;
+mod crash;
+mod dead_letters;
+mod delivery;
+mod destinations;
+mod harness;
+mod http_input;
+mod overflow;
+mod readme;
+mod retry;
+mod stopping;
