@@ -10,6 +10,10 @@ use super::folder::Folder;
 use super::record::{RetryKey, RetryRecord};
 use super::{Catalog, Opened, worker};
 
+/// How often sled writes what changed. It syncs even if nothing did, so not as often as its default
+/// of twice a second: what a crash loses is retry history only.
+const FLUSH_INTERVAL_MS: u64 = 10_000;
+
 /// sled's page cache, in bytes: the whole catalogue is small.
 const CACHE_SIZE: u64 = 1 << 20;
 
@@ -94,6 +98,7 @@ fn load(path: &Path, is_known: impl Fn(&[u8; 16]) -> bool) -> Result<Loaded, Str
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(CACHE_SIZE)
+        .flush_every_ms(Some(FLUSH_INTERVAL_MS))
         .mode(sled::Mode::LowSpace);
     let database = config.open().map_err(|error| error.to_string())?;
     let mut retries = Vec::new();
