@@ -1,6 +1,6 @@
 //! The state machine: what happened goes in, decisions come out.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use forebay_storage::{ChunkId, SealReason};
@@ -13,11 +13,17 @@ use super::decision::{
 };
 use super::outcome::{Failure, FailureScope, Outcome};
 use super::queue::{DestinationQueue, Serial};
-use super::timers::{TimerKey, Timers};
+use super::timers::Timers;
 use crate::clock::Now;
 use crate::config::plan::FlushMode;
 
+mod books;
+mod queries;
 mod retry;
+#[cfg(test)]
+mod tests;
+
+use books::{Debt, DebtState, InFlight, Tracked};
 
 /// The flush scheduler of one route.
 #[derive(Debug)]
@@ -36,47 +42,6 @@ pub struct Scheduler {
     is_paused: bool,
     next_serial: Serial,
     next_delivery: u64,
-}
-
-#[derive(Debug)]
-enum Tracked {
-    Staged {
-        age: Option<TimerKey<Duration>>,
-        window: Option<TimerKey<i64>>,
-    },
-    Queued {
-        serial: Serial,
-        debts: Vec<Debt>,
-    },
-}
-
-/// What a queued chunk owes to one destination.
-#[derive(Debug)]
-struct Debt {
-    destination: usize,
-    state: DebtState,
-    retry: Option<RetryState>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DebtState {
-    /// In the destination's queue; waiting until then if it failed.
-    Pending {
-        waiting_until: Option<Duration>,
-    },
-    InFlight {
-        delivery: DeliveryId,
-    },
-    /// Being copied to the dead letters.
-    Burying,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    chunk: ChunkId,
-    destination: usize,
-    attempt: Attempt,
-    take_back: Option<TimerKey<Duration>>,
 }
 
 impl Scheduler {
@@ -268,78 +233,6 @@ impl Scheduler {
         self.wait(now, chunk, destination, wait, FailureScope::Chunk);
     }
 
-    /// The queued chunk that has waited longest and is not in flight anywhere.
-    #[must_use]
-    pub fn oldest(&self) -> Option<ChunkId> {
-        self.order
-            .values()
-            .copied()
-            .find(|chunk| !self.is_in_flight(*chunk))
-    }
-
-    /// Whether no chunk is queued.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.order.is_empty()
-    }
-
-    /// Whether the breaker of a destination is open.
-    #[must_use]
-    pub fn is_open(&self, destination: usize) -> bool {
-        self.queues[destination].is_open()
-    }
-
-    /// Deliveries in flight to a destination.
-    #[must_use]
-    pub fn in_flight_count(&self, destination: usize) -> usize {
-        self.queues[destination].in_flight_count()
-    }
-
-    /// Queued chunks that a destination has not settled.
-    #[must_use]
-    pub fn owed_count(&self, destination: usize) -> usize {
-        self.queues[destination].owed_count
-    }
-
-    /// When a destination whose breaker is open is probed next, by the monotonic clock.
-    #[must_use]
-    pub fn probe_at(&self, destination: usize) -> Option<Duration> {
-        self.queues[destination].probe_at()
-    }
-
-    /// The chunks that are in flight to any destination, in no order.
-    #[must_use]
-    pub fn in_flight(&self) -> HashSet<ChunkId> {
-        self.deliveries
-            .values()
-            .map(|in_flight| in_flight.chunk)
-            .collect()
-    }
-
-    /// Whether a chunk is in flight to any destination.
-    #[must_use]
-    pub fn is_in_flight(&self, chunk: ChunkId) -> bool {
-        match self.chunks.get(&chunk) {
-            Some(Tracked::Queued { debts, .. }) => debts
-                .iter()
-                .any(|debt| matches!(debt.state, DebtState::InFlight { .. })),
-            Some(Tracked::Staged { .. }) | None => false,
-        }
-    }
-
-    /// What is known of a chunk's failed attempts at a destination.
-    #[must_use]
-    pub fn retry_state(&self, chunk: ChunkId, destination: usize) -> Option<&RetryState> {
-        let Some(Tracked::Queued { debts, .. }) = self.chunks.get(&chunk) else {
-            return None;
-        };
-        debts
-            .iter()
-            .find(|debt| debt.destination == destination)?
-            .retry
-            .as_ref()
-    }
-
     /// When a chunk created at `created_ns` is sealed for its age.
     fn seal_at(&self, now: Now, created_ns: i64) -> Option<Duration> {
         let age_max = match self.policy.mode {
@@ -407,94 +300,6 @@ impl Scheduler {
             failure_count,
         })
     }
-
-    /// Takes a delivery out of those in flight.
-    fn end(&mut self, delivery: DeliveryId) -> Option<InFlight> {
-        let ended = self.deliveries.remove(&delivery)?;
-        if let Some(key) = ended.take_back {
-            self.take_backs.remove(key);
-        }
-        Some(ended)
-    }
-
-    /// Has a chunk wait at a destination.
-    fn wait(
-        &mut self,
-        now: Now,
-        chunk: ChunkId,
-        destination: usize,
-        wait: Duration,
-        scope: FailureScope,
-    ) {
-        let at = now.monotonic.saturating_add(wait);
-        let Some(Tracked::Queued { serial, .. }) = self.chunks.get(&chunk) else {
-            return;
-        };
-        self.queues[destination].push_waiting(at, *serial, chunk, scope);
-        if let Some(debt) = self.debt(chunk, destination) {
-            debt.state = DebtState::Pending {
-                waiting_until: Some(at),
-            };
-        }
-    }
-
-    /// A chunk owes nothing to a destination any more.
-    fn settle(&mut self, chunk: ChunkId, destination: usize) {
-        let Some(Tracked::Queued { debts, .. }) = self.chunks.get_mut(&chunk) else {
-            return;
-        };
-        let owed_before = debts.len();
-        debts.retain(|debt| debt.destination != destination);
-        self.queues[destination].owed_count -= owed_before - debts.len();
-        if debts.is_empty() {
-            self.forget(chunk);
-        }
-    }
-
-    fn enqueue(
-        &mut self,
-        destination: usize,
-        serial: Serial,
-        chunk: ChunkId,
-        waiting_until: Option<Duration>,
-        scope: FailureScope,
-    ) {
-        let queue = &mut self.queues[destination];
-        queue.owed_count += 1;
-        match waiting_until {
-            Some(at) => queue.push_waiting(at, serial, chunk, scope),
-            None => queue.push(serial, chunk),
-        }
-    }
-
-    /// Drops all that is known of a chunk, its timers included.
-    fn forget(&mut self, chunk: ChunkId) {
-        match self.chunks.remove(&chunk) {
-            Some(Tracked::Staged { age, window }) => {
-                age.into_iter().for_each(|key| self.ages.remove(key));
-                window.into_iter().for_each(|key| self.windows.remove(key));
-            }
-            Some(Tracked::Queued { serial, debts }) => {
-                self.order.remove(&serial);
-                for debt in debts {
-                    self.queues[debt.destination].owed_count -= 1;
-                    if let DebtState::Pending { waiting_until } = debt.state {
-                        self.queues[debt.destination].remove(serial, waiting_until);
-                    }
-                }
-            }
-            None => {}
-        }
-    }
-
-    fn debt(&mut self, chunk: ChunkId, destination: usize) -> Option<&mut Debt> {
-        let Some(Tracked::Queued { debts, .. }) = self.chunks.get_mut(&chunk) else {
-            return None;
-        };
-        debts
-            .iter_mut()
-            .find(|debt| debt.destination == destination)
-    }
 }
 
 /// When a chunk with that history may be tried after a restart, if not at once.
@@ -508,6 +313,3 @@ fn resume_at(now: Now, retry: &RetryState) -> Option<Duration> {
 fn ns(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
-
-#[cfg(test)]
-mod tests;
