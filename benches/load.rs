@@ -4,7 +4,7 @@
 //! what the kernel counts for one is nobody else's. Each round runs everything in turn; what is
 //! printed are medians of the rounds, and medians of the rounds' ratios.
 //!
-//! `FOREBAY_BENCH_ROUNDS` (3) and `FOREBAY_BENCH_EVENTS` (4000000 in batches of 1,000) say how much.
+//! `FOREBAY_BENCH_ROUNDS` (3) and `FOREBAY_BENCH_EVENTS` (2000000 in batches of 1,000) say how much.
 //! The largest run has `EVENTS` x 225 bytes on disk at a time.
 #![allow(clippy::unwrap_used)]
 
