@@ -1,12 +1,11 @@
 //! A file system in memory that can lose power, run full and fail, for tests.
 //!
 //! Two images: what programs see, and what the medium has for certain. A power cut keeps the
-//! second and of the difference any part: each 512-byte sector, each change of a directory and
-//! each file's length survives or does not, as a seed decides. Renames are atomic.
+//! second and of the difference any part: each 512-byte sector (in any of the states it was in),
+//! each change of a directory and each file's length survives or does not, as [`Survivors`]
+//! says. Renames are atomic.
 
-use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -15,34 +14,17 @@ use crate::layout::to_usize;
 use crate::sync::lock;
 
 mod disk;
+mod faults;
+mod inode;
+mod survivors;
 
 use disk::{Disk, InodeId};
+pub use faults::{Calls, Faults};
+pub use survivors::Survivors;
 
 /// A simulated file system; clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub struct SimFs(Arc<Mutex<Disk>>);
-
-/// What goes wrong, and when. Counts begin at 0 when the faults are set.
-#[derive(Clone, Debug, Default)]
-pub struct Faults {
-    /// Bytes that files may take, in blocks of 4096; `None` is no limit.
-    pub capacity_bytes: Option<u64>,
-    /// Which calls of `sync_data` fail, losing what they should have made durable.
-    pub failing_syncs: BTreeSet<u64>,
-    /// Which calls of `sync_dir` fail, likewise.
-    pub failing_dir_syncs: BTreeSet<u64>,
-    /// Which calls of `sync_all` fail; the `sync_data` of a file with unsynced data then fails
-    /// once, too.
-    pub failing_sync_alls: BTreeSet<u64>,
-    /// Which writes fail after half of their bytes.
-    pub failing_writes: BTreeSet<u64>,
-    /// The part of every file that cannot be read.
-    pub unreadable: Option<Range<u64>>,
-    /// Mappings cannot be populated, as on old or other systems.
-    pub is_populate_unsupported: bool,
-    /// After this many changing operations in all, every call fails: the power is off.
-    pub power_off_after: Option<u64>,
-}
 
 /// One changing operation, in the order they were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +79,13 @@ impl SimFs {
 
     /// What a power cut at this moment may leave; another seed, another outcome.
     pub fn after_power_cut(&self, seed: u64) -> SimFs {
-        SimFs(Arc::new(Mutex::new(lock(&self.0).after_power_cut(seed))))
+        self.after_power_cut_leaving(Survivors::Random(seed))
+    }
+
+    /// What a power cut at this moment leaves if these changes survive.
+    pub fn after_power_cut_leaving(&self, survivors: Survivors) -> SimFs {
+        let disk = lock(&self.0).after_power_cut(survivors);
+        SimFs(Arc::new(Mutex::new(disk)))
     }
 
     /// What a killed process leaves: everything it wrote.
@@ -113,6 +101,27 @@ impl SimFs {
     /// Replaces a file's bytes on the medium, as damage does; creates it if needed.
     pub fn set_bytes(&self, path: &Path, bytes: Vec<u8>) {
         lock(&self.0).set_bytes(path, bytes);
+    }
+
+    /// Flips one bit of a file on the medium; `false` if the file has no such byte.
+    pub fn flip_bit(&self, path: &Path, offset: u64, bit: u8) -> bool {
+        let flip = |bytes: &mut [u8]| {
+            if let Some(byte) = bytes.first_mut() {
+                *byte ^= 1 << (bit & 7);
+            }
+        };
+        lock(&self.0).damage(path, offset, flip)
+    }
+
+    /// Puts the block of 4096 bytes that was written to `from` where `to` is instead, and leaves
+    /// at `from` what a new block holds; `false` if either file has no such bytes.
+    pub fn misdirect(&self, from: (&Path, u64), to: (&Path, u64)) -> bool {
+        lock(&self.0).misdirect(from, to)
+    }
+
+    /// Bytes that all files take, in blocks of 4096.
+    pub fn used_bytes(&self) -> u64 {
+        lock(&self.0).used_bytes()
     }
 
     /// Every file, in order.
@@ -249,7 +258,7 @@ impl File for SimFile {
         if self.len()? < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let disk = lock(&self.fs.0);
+        let mut disk = lock(&self.fs.0);
         let (mut bytes, unreadable) = disk.map(self.inode);
         bytes.truncate(to_usize(len));
         if disk.is_populate_unsupported() {
@@ -258,3 +267,6 @@ impl File for SimFile {
         Ok(Mapping::of_bytes(bytes, unreadable))
     }
 }
+
+#[cfg(test)]
+mod tests;

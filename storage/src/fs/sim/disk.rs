@@ -1,13 +1,15 @@
 //! The state behind a simulated file system: both images and what differs between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::super::DirEntry;
+use super::inode::Inode;
+use super::survivors::{Fate, Survivors};
 use super::{Faults, Op};
-use crate::layout::{BLOCK_LEN, SECTOR_LEN, align_up, to_usize};
+use crate::layout::{BLOCK_LEN, align_up, to_usize};
 
 /// Index into [`Disk::inodes`].
 pub(super) type InodeId = usize;
@@ -23,18 +25,6 @@ type Tree = BTreeMap<PathBuf, Node>;
 /// A change of directories that is durable as a whole or not at all.
 #[derive(Clone, Debug)]
 struct Change(Vec<(PathBuf, Option<Node>)>);
-
-#[derive(Clone, Debug, Default)]
-struct Inode {
-    /// What programs see.
-    seen: Vec<u8>,
-    /// What is on the medium for certain.
-    durable: Vec<u8>,
-    /// Sectors that may differ.
-    dirty: BTreeSet<usize>,
-    /// The next `sync_data` fails.
-    is_failing: bool,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Disk {
@@ -57,6 +47,9 @@ struct Counts {
     dir_syncs: u64,
     sync_alls: u64,
     writes: u64,
+    reads: u64,
+    allocations: u64,
+    moves: u64,
 }
 
 impl Disk {
@@ -75,7 +68,7 @@ impl Disk {
 
     fn check_power(&self) -> io::Result<()> {
         match self.faults.power_off_after {
-            Some(after) if self.op_count >= after => Err(failure()),
+            Some(after) if self.op_count >= after => Err(io::Error::other("the power is off")),
             _ => Ok(()),
         }
     }
@@ -98,6 +91,8 @@ impl Disk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.check_parent(path)?;
+        self.check_power()?;
+        self.check_allocation()?;
         self.begin(Op::Create(path.to_owned()))?;
         self.inodes.push(Inode::default());
         let inode = self.inodes.len() - 1;
@@ -116,6 +111,7 @@ impl Disk {
         let inode = self.find(from)?;
         self.check_parent(to)?;
         self.begin(Op::Rename(from.to_owned(), to.to_owned()))?;
+        self.check_move()?;
         let entry = Some(Node::File(inode));
         self.change(vec![(from.to_owned(), None), (to.to_owned(), entry)]);
         Ok(())
@@ -124,6 +120,7 @@ impl Disk {
     pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
         self.find(path)?;
         self.begin(Op::Remove(path.to_owned()))?;
+        self.check_move()?;
         self.change(vec![(path.to_owned(), None)]);
         Ok(())
     }
@@ -176,7 +173,7 @@ impl Disk {
         let (synced, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(concerns);
         self.changes = rest;
         let call = next(&mut self.counts.dir_syncs);
-        if self.faults.failing_dir_syncs.contains(&call) {
+        if self.faults.failing_dir_syncs.contains(call) {
             return Err(failure());
         }
         synced
@@ -188,10 +185,9 @@ impl Disk {
     pub(super) fn sync_all(&mut self) -> io::Result<()> {
         self.begin(Op::SyncAll)?;
         let call = next(&mut self.counts.sync_alls);
-        if self.faults.failing_sync_alls.contains(&call) {
-            if let Some(inode) = self.inodes.iter_mut().find(|inode| !inode.dirty.is_empty()) {
-                inode.is_failing = true;
-                inode.dirty.clear();
+        if self.faults.failing_sync_alls.contains(call) {
+            if let Some(inode) = self.inodes.iter_mut().find(|inode| inode.is_dirty()) {
+                inode.lose_untold();
             }
             return Err(failure());
         }
@@ -204,7 +200,7 @@ impl Disk {
         capacity.saturating_sub(self.used_bytes())
     }
 
-    fn used_bytes(&self) -> u64 {
+    pub(super) fn used_bytes(&self) -> u64 {
         let blocks = |node: &Node| match node {
             Node::File(inode) => align_up(self.inodes[*inode].seen.len() as u64, BLOCK_LEN),
             Node::Dir => 0,
@@ -227,12 +223,16 @@ impl Disk {
     }
 
     pub(super) fn read_at(
-        &self,
+        &mut self,
         inode: InodeId,
         buffer: &mut [u8],
         offset: u64,
     ) -> io::Result<usize> {
         self.check_power()?;
+        let call = next(&mut self.counts.reads);
+        if self.faults.failing_reads.contains(call) {
+            return Err(failure());
+        }
         let bytes = self.inodes[inode]
             .seen
             .get(to_usize(offset)..)
@@ -256,9 +256,14 @@ impl Disk {
     }
 
     /// All bytes, and which of them cannot be read.
-    pub(super) fn map(&self, inode: InodeId) -> (Vec<u8>, Option<Range<usize>>) {
+    pub(super) fn map(&mut self, inode: InodeId) -> (Vec<u8>, Option<Range<usize>>) {
         let places = |part: &Range<u64>| to_usize(part.start)..to_usize(part.end);
-        let unreadable = self.faults.unreadable.as_ref().map(places);
+        let call = next(&mut self.counts.reads);
+        let unreadable = if self.faults.failing_reads.contains(call) {
+            Some(0..usize::MAX)
+        } else {
+            self.faults.unreadable.as_ref().map(places)
+        };
         (self.inodes[inode].seen.clone(), unreadable)
     }
 
@@ -273,7 +278,7 @@ impl Disk {
         self.check_space(inode, end)?;
         self.begin(Op::Write(path.to_owned(), offset, end))?;
         let call = next(&mut self.counts.writes);
-        if self.faults.failing_writes.contains(&call) {
+        if self.faults.failing_writes.contains(call) {
             self.inodes[inode].write(&bytes[..bytes.len() / 2], to_usize(offset));
             return Err(failure());
         }
@@ -281,26 +286,47 @@ impl Disk {
         Ok(())
     }
 
-    fn check_space(&self, inode: InodeId, len: u64) -> io::Result<()> {
-        let has = align_up(self.inodes[inode].seen.len() as u64, BLOCK_LEN);
-        let more = align_up(len, BLOCK_LEN).saturating_sub(has);
-        if more > 0 && self.free_space() < more {
+    fn check_allocation(&mut self) -> io::Result<()> {
+        let call = next(&mut self.counts.allocations);
+        if self.faults.failing_allocations.contains(call) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
     }
 
+    fn check_move(&mut self) -> io::Result<()> {
+        let call = next(&mut self.counts.moves);
+        if self.faults.failing_moves.contains(call) {
+            return Err(failure());
+        }
+        Ok(())
+    }
+
+    fn check_space(&mut self, inode: InodeId, len: u64) -> io::Result<()> {
+        let has = align_up(self.inodes[inode].seen.len() as u64, BLOCK_LEN);
+        let more = align_up(len, BLOCK_LEN).saturating_sub(has);
+        if more == 0 {
+            return Ok(());
+        }
+        if self.free_space() < more {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.check_allocation()
+    }
+
     pub(super) fn allocate(&mut self, inode: InodeId, path: &Path, len: u64) -> io::Result<()> {
         self.check_space(inode, len)?;
         self.begin(Op::SetLen(path.to_owned(), len))?;
-        let seen = &mut self.inodes[inode].seen;
-        seen.resize(seen.len().max(to_usize(len)), 0);
+        let inode = &mut self.inodes[inode];
+        if inode.seen.len() < to_usize(len) {
+            inode.set_len(to_usize(len));
+        }
         Ok(())
     }
 
     pub(super) fn truncate(&mut self, inode: InodeId, path: &Path, len: u64) -> io::Result<()> {
         self.begin(Op::SetLen(path.to_owned(), len))?;
-        self.inodes[inode].seen.resize(to_usize(len), 0);
+        self.inodes[inode].set_len(to_usize(len));
         Ok(())
     }
 
@@ -308,9 +334,8 @@ impl Disk {
         self.begin(Op::SyncData(path.to_owned()))?;
         let call = next(&mut self.counts.syncs);
         let inode = &mut self.inodes[inode];
-        if std::mem::take(&mut inode.is_failing) || self.faults.failing_syncs.contains(&call) {
-            // The pages are clean from now on, as Linux has it: what they held is lost.
-            inode.dirty.clear();
+        if inode.take_failure() || self.faults.failing_syncs.contains(call) {
+            inode.lose();
             return Err(failure());
         }
         inode.sync();
@@ -334,14 +359,39 @@ impl Disk {
             self.seen.insert(dir.to_owned(), Node::Dir);
             self.durable.insert(dir.to_owned(), Node::Dir);
         }
-        self.inodes.push(Inode {
-            seen: bytes.clone(),
-            durable: bytes,
-            ..Inode::default()
-        });
+        self.inodes.push(Inode::settled(bytes));
         let node = Node::File(self.inodes.len() - 1);
         self.seen.insert(path.to_owned(), node);
         self.durable.insert(path.to_owned(), node);
+    }
+
+    pub(super) fn damage(&mut self, path: &Path, offset: u64, change: impl Fn(&mut [u8])) -> bool {
+        let Some(Node::File(inode)) = self.seen.get(path) else {
+            return false;
+        };
+        let inode = &mut self.inodes[*inode];
+        let exists = inode.seen.len() > to_usize(offset);
+        if exists {
+            inode.damage(to_usize(offset), change);
+        }
+        exists
+    }
+
+    pub(super) fn misdirect(&mut self, from: (&Path, u64), to: (&Path, u64)) -> bool {
+        let block = to_usize(from.1)..to_usize(from.1.saturating_add(BLOCK_LEN));
+        let bytes = self.bytes(from.0);
+        let Some(moved) = bytes.as_ref().and_then(|bytes| bytes.get(block)) else {
+            return false;
+        };
+        let overwrite = |bytes: &mut [u8]| {
+            let len = bytes.len().min(moved.len());
+            bytes[..len].copy_from_slice(&moved[..len]);
+        };
+        let blank = |bytes: &mut [u8]| {
+            let len = bytes.len().min(moved.len());
+            bytes[..len].fill(0);
+        };
+        self.damage(to.0, to.1, overwrite) && self.damage(from.0, from.1, blank)
     }
 
     pub(super) fn files(&self) -> Vec<PathBuf> {
@@ -361,10 +411,10 @@ impl Disk {
         }
     }
 
-    pub(super) fn after_power_cut(&self, seed: u64) -> Disk {
-        let mut coin = Coin(seed);
+    pub(super) fn after_power_cut(&self, survivors: Survivors) -> Disk {
+        let mut fate = Fate::new(survivors);
         let mut tree = self.durable.clone();
-        for change in self.changes.iter().filter(|_| coin.flip()) {
+        for change in self.changes.iter().filter(|_| fate.keeps_entry()) {
             apply(&mut tree, &change.0);
         }
         let kept = tree.clone();
@@ -372,7 +422,7 @@ impl Disk {
         let inodes = self
             .inodes
             .iter()
-            .map(|inode| inode.after_power_cut(&mut coin))
+            .map(|inode| inode.after_power_cut(&mut fate))
             .collect();
         Disk {
             inodes,
@@ -380,49 +430,6 @@ impl Disk {
             durable: tree,
             ..Disk::default()
         }
-    }
-}
-
-impl Inode {
-    fn write(&mut self, bytes: &[u8], offset: usize) {
-        let end = offset + bytes.len();
-        self.seen.resize(self.seen.len().max(end), 0);
-        self.seen[offset..end].copy_from_slice(bytes);
-        self.dirty
-            .extend(offset / SECTOR_LEN..end.div_ceil(SECTOR_LEN));
-    }
-
-    fn sync(&mut self) {
-        self.durable.resize(self.seen.len(), 0);
-        for sector in std::mem::take(&mut self.dirty) {
-            copy_sector(&self.seen, &mut self.durable, sector);
-        }
-    }
-
-    fn after_power_cut(&self, coin: &mut Coin) -> Inode {
-        let mut bytes = self.durable.clone();
-        if coin.flip() {
-            bytes.resize(self.seen.len(), 0);
-        }
-        for sector in &self.dirty {
-            if coin.flip() {
-                copy_sector(&self.seen, &mut bytes, *sector);
-            }
-        }
-        Inode {
-            seen: bytes.clone(),
-            durable: bytes,
-            ..Inode::default()
-        }
-    }
-}
-
-/// Copies what both have of the sector.
-fn copy_sector(from: &[u8], to: &mut [u8], sector: usize) {
-    let start = sector * SECTOR_LEN;
-    let end = (start + SECTOR_LEN).min(from.len()).min(to.len());
-    if start < end {
-        to[start..end].copy_from_slice(&from[start..end]);
     }
 }
 
@@ -440,18 +447,7 @@ fn next(count: &mut u64) -> u64 {
     *count - 1
 }
 
+/// A device that does not answer as it should.
 fn failure() -> io::Error {
-    io::Error::other("simulated failure")
-}
-
-/// Splitmix64: the same seed, the same outcome.
-struct Coin(u64);
-
-impl Coin {
-    fn flip(&mut self) -> bool {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) & 1 == 1
-    }
+    rustix::io::Errno::IO.into()
 }
