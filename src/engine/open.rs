@@ -448,6 +448,6 @@ fn report(route: &str, recovered: &Recovered) {
 fn is_notable(step: &Step) -> bool {
     match step.action {
         Action::Keep | Action::Resume | Action::Remove => false,
-        Action::Seal | Action::Quarantine | Action::Leave => true,
+        Action::Seal | Action::Restore | Action::Quarantine | Action::Leave => true,
     }
 }

@@ -55,6 +55,8 @@ struct Writer {
     head_bytes: Vec<u8>,
     /// Where the next frame goes.
     end: u64,
+    /// Where the last copy of the head is; `None` if this run has written none.
+    last_copy: Option<u64>,
     /// Bytes allocated; zeros from `end` on.
     file_len: u64,
 }
@@ -186,6 +188,7 @@ impl Chunk {
             status: WriterStatus::Unborn,
             head_bytes,
             end: contents.end,
+            last_copy: None,
             file_len: 0,
         };
         lock(&chunk.state).is_entry_durable = false;
@@ -209,6 +212,7 @@ impl Chunk {
             status,
             head_bytes: Vec::new(),
             end: found.contents.end,
+            last_copy: None,
             file_len: found.file_len,
         };
         Chunk {
@@ -257,6 +261,11 @@ impl Chunk {
     /// Makes sure that bytes behind the data are not cut off.
     pub(crate) fn keep_remains(&self) {
         lock(&self.state).has_remains = true;
+    }
+
+    /// Whether the file holds damage of which there is no copy.
+    pub(crate) fn is_evidence(&self) -> bool {
+        lock(&self.state).is_evidence
     }
 
     /// The open file: the one kept for the next sync, or one from the set of open files.

@@ -4,7 +4,7 @@
 //! body is damaged, so that a reader finds the next frame without searching.
 
 use crate::checksum::{Body, Seed};
-use crate::layout::{FRAME_ALIGN, FRAME_HEAD_LEN, align_up, frame, to_usize};
+use crate::layout::{FRAME_ALIGN, FRAME_HEAD_LEN, HEAD_COPY_FLAG, align_up, frame, to_usize};
 
 /// The head of a frame, without its own checksum. Little-endian on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) struct FrameHead {
     pub(crate) event_count: u32,
     pub(crate) tag_len: u16,
     pub(crate) batch_id_len: u16,
-    /// 0 in this version.
+    /// 0, or [`HEAD_COPY_FLAG`]; anything else is of a newer version.
     pub(crate) flags: u32,
 }
 
@@ -53,6 +53,11 @@ impl FrameHead {
         }
         let crc = seed().of(&bytes[frame::BODY_CRC.offset..]);
         (crc == frame::HEAD_CRC.u32(bytes)).then_some(head)
+    }
+
+    /// Whether the frame holds a copy of the chunk's head instead of events.
+    pub(crate) fn is_head_copy(&self) -> bool {
+        self.flags == HEAD_COPY_FLAG
     }
 
     /// Bytes of tag, batch id and payload.

@@ -7,8 +7,11 @@ use crate::fs::{File, read_full_at};
 use crate::header::{
     FIRST_READ_LEN, Header, HeaderError, Recorded, SealRecord, SlotRecord, slot_offset,
 };
+use crate::id::ChunkId;
 use crate::layout::{SEAL_LEN, SEAL_OFFSET, SLOT_LEN, to_usize};
 use crate::meta::ChunkMeta;
+
+pub(crate) mod copy;
 
 /// Everything a chunk file says before its first frame.
 #[derive(Clone, Debug)]
@@ -19,6 +22,14 @@ pub(crate) struct Head {
     pub(crate) slots: Vec<Option<SlotRecord>>,
     pub(crate) seal: Recorded<SealRecord>,
     pub(crate) file_len: u64,
+}
+
+/// A chunk's head, and what is wrong with the one its file begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundHead {
+    pub(crate) head: Head,
+    /// Why header and metadata had to be taken from a copy, if they had to.
+    pub(crate) damage: Option<&'static str>,
 }
 
 /// Why a file has no readable head.
@@ -35,7 +46,6 @@ pub(crate) enum HeadError {
 impl Head {
     /// Reads the head: one read of 4 KiB unless the metadata is long.
     pub(crate) fn read(file: &dyn File) -> Result<Head, HeadError> {
-        let file_len = file.len().map_err(HeadError::Io)?;
         let mut first = vec![0; FIRST_READ_LEN];
         let read = read_full_at(file, &mut first, 0).map_err(HeadError::Io)?;
         first.truncate(read);
@@ -53,16 +63,49 @@ impl Head {
         let meta = ChunkMeta::decode(meta)
             .filter(|meta| meta.destinations.len() == usize::from(header.slot_count))
             .ok_or(HeadError::Unreadable("metadata contradicts itself"))?;
-        let slots = (0..meta.destinations.len())
-            .map(|n| slot(&bytes, &seed, n))
-            .collect();
-        let seal = SealRecord::decode(&array::<SEAL_LEN>(&bytes, SEAL_OFFSET), &seed);
+        Head::of_records(file, &bytes, header, meta).map_err(HeadError::Io)
+    }
+
+    /// The head of the chunk `id`, from a copy behind its frames if what the file begins with is
+    /// damaged or another chunk's.
+    pub(crate) fn find(file: &dyn File, id: ChunkId) -> Result<FoundHead, HeadError> {
+        let (error, why) = match Head::read(file) {
+            Ok(head) if head.header.id == id => return Ok(FoundHead { head, damage: None }),
+            Ok(_) => {
+                let why = "its header is another chunk's";
+                (HeadError::Unreadable(why), why)
+            }
+            Err(HeadError::Unreadable(why)) => (HeadError::Unreadable(why), why),
+            Err(error) => return Err(error),
+        };
+        let Some((header, meta)) = copy::find(file, id)? else {
+            return Err(error);
+        };
+        let mut bytes = vec![0; FIRST_READ_LEN];
+        read_full_at(file, &mut bytes, 0).map_err(HeadError::Io)?;
+        let head = Head::of_records(file, &bytes, header, meta).map_err(HeadError::Io)?;
+        Ok(FoundHead {
+            head,
+            damage: Some(why),
+        })
+    }
+
+    /// The head with the records that `bytes`, the file's first ones, hold.
+    fn of_records(
+        file: &dyn File,
+        bytes: &[u8],
+        header: Header,
+        meta: ChunkMeta,
+    ) -> io::Result<Head> {
+        let seed = Seed::new(header.id);
         Ok(Head {
+            slots: (0..meta.destinations.len())
+                .map(|n| slot(bytes, &seed, n))
+                .collect(),
+            seal: SealRecord::decode(&array::<SEAL_LEN>(bytes, SEAL_OFFSET), &seed),
             header,
             meta,
-            slots,
-            seal,
-            file_len,
+            file_len: file.len()?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Chunk ids: unique, and ordered by the time the chunk was created.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,6 +19,12 @@ impl ChunkId {
     /// The id's 16 bytes, as they are in the chunk's header.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// The id in a chunk file's name, if it is one: `<id>.chunk`.
+    pub(crate) fn of_file(path: &Path) -> Option<ChunkId> {
+        let stem = path.file_name()?.to_str()?.strip_suffix(".chunk")?;
+        stem.parse().ok()
     }
 }
 

@@ -72,6 +72,8 @@ pub(crate) const BLOCK_LEN: u64 = 4096;
 /// Frames start at multiples of this many bytes.
 pub(crate) const FRAME_ALIGN: u64 = 8;
 pub(crate) const FRAME_HEAD_LEN: usize = 24;
+/// The flag of a frame whose payload is a copy of the fixed header and the metadata.
+pub(crate) const HEAD_COPY_FLAG: u32 = 1;
 /// Most bytes of a chunk's metadata.
 pub(crate) const MAX_META_LEN: usize = 1 << 20;
 

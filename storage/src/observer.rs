@@ -103,6 +103,8 @@ pub struct DamageReport {
     pub len: u64,
     /// What is wrong with them.
     pub kind: DamageKind,
+    /// Events they held, if that is known.
+    pub event_count: Option<u32>,
     /// Where a copy of the bytes is; `None` if they could not be copied, in which case the file
     /// itself is moved to the quarantine instead of being removed.
     pub quarantine: Option<PathBuf>,

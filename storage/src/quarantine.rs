@@ -65,16 +65,18 @@ impl Quarantine {
         path: &Path,
         chunk: ChunkId,
     ) -> Result<PathBuf, StoreIoError> {
-        self.take(fs, path, &format!("{chunk}.chunk"))
+        let (to, _) = self.take(fs, path, &format!("{chunk}.chunk"))?;
+        Ok(to)
     }
 
-    /// Moves a file here under its own name, prefixed with the route's.
+    /// Moves a file here under its own name, prefixed with the route's; returns where it is now
+    /// and its bytes.
     pub(crate) fn take(
         &self,
         fs: &dyn Fs,
         path: &Path,
         name: &str,
-    ) -> Result<PathBuf, StoreIoError> {
+    ) -> Result<(PathBuf, u64), StoreIoError> {
         let to = self.dir.join(format!("{}-{name}", self.route));
         let len = fs
             .open(path, crate::fs::Access::Read)
@@ -85,6 +87,6 @@ impl Quarantine {
         // If the move is lost in a power cut, the next recovery repeats it.
         let _ = fs.sync_dir(&self.dir);
         self.bytes.fetch_add(len, Ordering::Relaxed);
-        Ok(to)
+        Ok((to, len))
     }
 }

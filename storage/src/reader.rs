@@ -80,8 +80,11 @@ impl Reader {
         let file = fs
             .open(path, Access::Read)
             .map_err(StoreIoError::on("open", path))?;
-        let head = Head::read(&*file).map_err(|error| head_error(error, path))?;
-        Reader::of_head(file, path, head)
+        let head = match ChunkId::of_file(path) {
+            Some(id) => Head::find(&*file, id).map(|found| found.head),
+            None => Head::read(&*file),
+        };
+        Reader::of_head(file, path, head.map_err(|error| head_error(error, path))?)
     }
 
     /// A reader of the frames behind `head`.
@@ -174,7 +177,7 @@ impl Reader {
             if !self.extent.is_exact {
                 self.hold_back_blank();
             }
-            if !(self.found.frames.is_empty() && self.found.damage.is_empty()) {
+            if !self.found.is_empty() {
                 return Ok(Some(self.window(start)));
             }
             self.source.release();
@@ -227,11 +230,11 @@ impl Reader {
     /// Keeps zeros at the window's end until it is known whether anything follows them.
     fn hold_back_blank(&mut self) {
         let found = &mut self.found;
-        let last_frame_offset = found.frames.last().map_or(0, |frame| frame.offset);
+        let last_frame_offset = found.last().map_or(0, |frame| frame.offset);
         let trailing = found
             .damage
             .pop_if(|damage| damage.kind == DamageKind::Blank && damage.offset > last_frame_offset);
-        if !(found.frames.is_empty() && found.damage.is_empty()) {
+        if !found.is_empty() {
             found.damage.splice(0..0, self.blank.take());
         }
         self.blank = match (self.blank, trailing) {
@@ -249,6 +252,7 @@ impl Reader {
             start,
             frames: &self.found.frames,
             damage: &self.found.damage,
+            intact_end: self.found.last().map_or(start, FrameAt::end),
         };
         if let Some(sink) = &self.sink {
             window
@@ -269,11 +273,10 @@ impl Reader {
             offset: self.position,
             len,
             kind: DamageKind::Missing,
+            event_count: None,
         };
         self.position = self.extent.data_end;
-        self.found.frames.clear();
-        self.found.damage.clear();
-        self.found.damage.push(missing);
+        self.found.replace(missing);
         let start = missing.offset;
         Some(self.window(start))
     }
@@ -305,6 +308,8 @@ pub struct Window<'a> {
     start: u64,
     frames: &'a [FrameAt],
     damage: &'a [Damage],
+    /// The offset after the last intact frame of any kind.
+    pub(crate) intact_end: u64,
 }
 
 impl<'a> Window<'a> {

@@ -9,9 +9,10 @@
 //! | every destination served | remove |
 //! | unsealed, zeros behind the last frame | resume |
 //! | unsealed, torn or damaged | copy the damage to the quarantine, seal |
+//! | header or metadata damaged, a copy of them intact | copy the damage to the quarantine, restore |
 //! | header intact, never a frame, only zeros | remove |
 //! | only zeros, or empty | remove |
-//! | no readable header | move to the quarantine |
+//! | no readable header and no copy of it | move to the quarantine |
 //! | written by a newer version, or unreadable by an I/O error | leave, report |
 //! | not a chunk's name | leave, report |
 
@@ -51,6 +52,9 @@ pub enum Action {
     Resume,
     /// Its damaged bytes are copied to the quarantine and it is sealed.
     Seal,
+    /// Its header and metadata are damaged: they are copied to the quarantine and written again
+    /// from their copy. A chunk that was not sealed is.
+    Restore,
     /// It is removed: nothing in it is owed.
     Remove,
     /// It is moved to the quarantine as it is.
@@ -65,6 +69,7 @@ impl fmt::Display for Step {
             Action::Keep => "keep",
             Action::Resume => "resume",
             Action::Seal => "seal",
+            Action::Restore => "restore",
             Action::Remove => "remove",
             Action::Quarantine => "move to the quarantine",
             Action::Leave => "leave",

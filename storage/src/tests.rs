@@ -13,6 +13,7 @@ use crate::{
 
 mod crash;
 mod damage;
+mod every_damage;
 mod golden;
 mod life;
 mod refusal;

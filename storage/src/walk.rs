@@ -8,13 +8,20 @@ use std::ops::Range;
 
 use crate::checksum::Seed;
 use crate::frame::FrameHead;
-use crate::layout::{FRAME_ALIGN, FRAME_HEAD_LEN, to_usize};
+use crate::layout::{FRAME_ALIGN, FRAME_HEAD_LEN, HEAD_COPY_FLAG, to_usize};
 
 /// Where a frame lies in the file, and what its head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameAt {
     pub(crate) offset: u64,
     pub(crate) head: FrameHead,
+}
+
+impl FrameAt {
+    /// Where the next frame may begin.
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.head.frame_len()
+    }
 }
 
 /// Bytes of a chunk that are not part of a valid frame.
@@ -26,6 +33,8 @@ pub struct Damage {
     pub len: u64,
     /// What is wrong with them.
     pub kind: DamageKind,
+    /// Events they held, if that is known: the head of their frame is intact.
+    pub event_count: Option<u32>,
 }
 
 impl Damage {
@@ -40,6 +49,8 @@ impl Damage {
 pub enum DamageKind {
     /// A frame whose head is intact and whose body is not.
     Body,
+    /// The header or the metadata, of which a copy was found; or such a copy. No event.
+    Head,
     /// Bytes in which no frame begins.
     Garbage,
     /// Zeros where a frame should be.
@@ -55,6 +66,7 @@ impl DamageKind {
     pub fn as_str(self) -> &'static str {
         match self {
             DamageKind::Body => "body",
+            DamageKind::Head => "head",
             DamageKind::Garbage => "garbage",
             DamageKind::Blank => "blank",
             DamageKind::Missing => "missing",
@@ -78,6 +90,8 @@ pub(crate) struct Stretch<'a> {
 pub(crate) struct Found {
     pub(crate) frames: Vec<FrameAt>,
     pub(crate) damage: Vec<Damage>,
+    /// Copies of the chunk's head: no events, no damage.
+    pub(crate) copies: Vec<FrameAt>,
 }
 
 /// How far a walk came.
@@ -96,12 +110,17 @@ impl Found {
     pub(crate) fn walk(&mut self, stretch: &Stretch<'_>) -> Walked {
         self.frames.clear();
         self.damage.clear();
+        self.copies.clear();
         let mut offset = stretch.start;
         while offset < stretch.end() {
             match stretch.look(offset) {
                 Look::Frame(frame) => {
-                    offset += frame.head.frame_len();
-                    self.frames.push(frame);
+                    offset = frame.end();
+                    if frame.head.is_head_copy() {
+                        self.copies.push(frame);
+                    } else {
+                        self.frames.push(frame);
+                    }
                 }
                 Look::Damaged(damage) => {
                     offset = damage.end();
@@ -115,6 +134,25 @@ impl Found {
             }
         }
         Walked::UpTo(offset)
+    }
+
+    /// Forgets what was found but for one piece of damage.
+    pub(crate) fn replace(&mut self, damage: Damage) {
+        *self = Found {
+            damage: vec![damage],
+            ..Found::default()
+        };
+    }
+
+    /// Whether there is neither a frame nor damage.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.damage.is_empty() && self.copies.is_empty()
+    }
+
+    /// The last frame of either kind.
+    pub(crate) fn last(&self) -> Option<&FrameAt> {
+        let lasts = [self.frames.last(), self.copies.last()];
+        lasts.into_iter().flatten().max_by_key(|frame| frame.offset)
     }
 
     /// Says of damage on these parts of the file that it could not be read.
@@ -174,11 +212,11 @@ impl Stretch<'_> {
             return self.look_without_head(offset);
         };
         let end = offset + head.frame_len();
-        if head.flags != 0 {
+        if head.flags & !HEAD_COPY_FLAG != 0 {
             return Look::Newer;
         }
         if end > self.data_end {
-            return Look::Damaged(piece(offset..self.end(), DamageKind::Body));
+            return Look::Damaged(damaged_frame(offset..self.end(), &head));
         }
         if end > self.end() {
             return Look::Beyond(end);
@@ -188,7 +226,7 @@ impl Stretch<'_> {
         if self.seed.at(offset).of(body) == head.body_crc {
             Look::Frame(FrameAt { offset, head })
         } else {
-            Look::Damaged(piece(offset..end, DamageKind::Body))
+            Look::Damaged(damaged_frame(offset..end, &head))
         }
     }
 
@@ -221,6 +259,20 @@ fn piece(range: Range<u64>, kind: DamageKind) -> Damage {
         offset: range.start,
         len: range.end - range.start,
         kind,
+        event_count: None,
+    }
+}
+
+/// A frame of which only the head is intact.
+fn damaged_frame(range: Range<u64>, head: &FrameHead) -> Damage {
+    let kind = if head.is_head_copy() {
+        DamageKind::Head
+    } else {
+        DamageKind::Body
+    };
+    Damage {
+        event_count: Some(head.event_count),
+        ..piece(range, kind)
     }
 }
 

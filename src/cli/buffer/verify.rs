@@ -296,6 +296,10 @@ fn odd_file(file: &FileReport) -> Option<Problem> {
 /// Records in the chunk's head that are damaged; both have a safe reading.
 fn damaged_records(chunk: &ChunkReport) -> Vec<Problem> {
     let mut problems = Vec::new();
+    if let Some(why) = chunk.head_damage {
+        let what = format!("{why}: an intact copy takes its place");
+        problems.push(problem(Verdict::Repairable, &chunk.path, what));
+    }
     if chunk.tail.as_ref().is_some_and(|tail| tail.is_seal_damaged) {
         let what = "the seal record is damaged: the chunk is read to its end";
         problems.push(problem(Verdict::Repairable, &chunk.path, what));

@@ -10,6 +10,7 @@ use crate::error::{AppendError, StoreIoError};
 use crate::files::Lease;
 use crate::frame::{self, EncodedFrame, FrameHead};
 use crate::fs::is_disk_full;
+use crate::head::copy;
 use crate::header::{Header, SealReason, SlotRecord, SlotState, slot_offset};
 use crate::layout::{BLOCK_LEN, SLOT_LEN, align_up, to_usize};
 use crate::receipt::Receipt;
@@ -45,17 +46,28 @@ impl Chunk {
             return Ok(Placed::Elsewhere);
         }
         let frame = frame::encode(entry.head, &entry.body, &self.seed, writer.end);
+        let copy = self.due_copy(&writer, writer.end + frame.len);
         let was_unborn = writer.status == WriterStatus::Unborn;
-        let Some(lease) = self.prepare(&mut writer, frame.len)? else {
+        let Some(lease) = self.prepare(&mut writer, frame.len + copy.len() as u64)? else {
             return Ok(Placed::Elsewhere);
         };
-        self.write_frame(&mut writer, &lease, &frame, entry.now_ns)?;
+        self.write_frame(&mut writer, &lease, &frame, &copy, entry.now_ns)?;
         self.note_frame(&mut writer, lease, entry, was_unborn);
         let receipt = self.receipt(writer.end);
         if let Some(reason) = self.is_full() {
             self.seal_with(&mut writer, reason, entry.now_ns);
         }
         Ok(Placed::Here(receipt))
+    }
+
+    /// The copy of the head that is to follow a frame that ends at `end`; empty if none is.
+    fn due_copy(&self, writer: &Writer, end: u64) -> Vec<u8> {
+        if !copy::is_due(&self.header, writer.last_copy, end) {
+            return Vec::new();
+        }
+        // Metadata that could not be encoded would have no chunk.
+        let meta = self.meta.encode().unwrap_or_default();
+        copy::encode(&self.header, &meta, &self.seed, end)
     }
 
     fn is_overfull_with(&self, entry: &Entry<'_>, writer: &MutexGuard<'_, Writer>) -> bool {
@@ -168,12 +180,14 @@ impl Chunk {
         Ok(())
     }
 
-    /// One vectored write: the frame, and what stands before it if it is the first.
+    /// One vectored write: the frame, what stands before it if it is the first, and the copy of
+    /// that if one is due.
     fn write_frame(
         self: &Arc<Chunk>,
         writer: &mut Writer,
         lease: &Lease,
         frame: &EncodedFrame<'_>,
+        copy: &[u8],
         now_ns: i64,
     ) -> Result<(), AppendError> {
         let head_bytes = std::mem::take(&mut writer.head_bytes);
@@ -185,6 +199,7 @@ impl Chunk {
             batch_id,
             payload,
             frame.padding,
+            copy,
         ];
         let offset = writer.end - head_bytes.len() as u64;
         let written = lease
@@ -201,6 +216,10 @@ impl Chunk {
             append_error(StoreIoError::on("write", &self.path)(error))
         })?;
         writer.end += frame.len;
+        if !copy.is_empty() {
+            writer.last_copy = Some(writer.end);
+            writer.end += copy.len() as u64;
+        }
         Ok(())
     }
 

@@ -66,6 +66,7 @@ impl DamageSink for Chunk {
             offset: damage.offset,
             len: damage.len,
             kind: damage.kind,
+            event_count: damage.event_count,
             quarantine: copy,
         });
     }

@@ -51,6 +51,19 @@ impl Chunk {
         }
     }
 
+    /// Writes header and metadata where they belong. The records between them stay as they are.
+    pub(crate) fn restore_head(&self) -> Result<(), StoreIoError> {
+        let lease = self.lease()?;
+        let (file, header) = (lease.file(), self.header.encode());
+        // Metadata that could not be encoded would have no chunk.
+        let meta = self.meta.encode().unwrap_or_default();
+        let written = file
+            .write_all_at(&mut [IoSlice::new(&meta)], self.header.meta_offset())
+            .and_then(|()| file.write_all_at(&mut [IoSlice::new(&header)], 0))
+            .and_then(|()| file.sync_data());
+        written.map_err(StoreIoError::on("restore", &self.path))
+    }
+
     pub(super) fn write_seal(
         &self,
         record: Option<SealRecord>,

@@ -1,5 +1,6 @@
 //! Doing what the plan says, and building the route's chunks.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scan::{ChunkReport, FileReport};
@@ -8,8 +9,9 @@ use crate::chunk::{Chunk, Found};
 use crate::error::StoreIoError;
 use crate::fs::{Access, read_full_at};
 use crate::header::{SealReason, SlotState};
+use crate::id::ChunkId;
 use crate::layout::to_usize;
-use crate::observer::{Phase, SlotInfo};
+use crate::observer::{DamageReport, Phase, SlotInfo};
 use crate::reader::DamageSink;
 use crate::route::RouteInner;
 use crate::walk::{Damage, DamageKind};
@@ -25,38 +27,109 @@ pub(super) fn apply(
 ) -> Recovered {
     let mut recovered = Recovered::default();
     for (report, step) in reports.iter().zip(&steps) {
-        match apply_step(route, report, step) {
-            Ok(Some(chunk)) => recovered.chunks.push(chunk.info()),
-            Ok(None) => {}
-            Err(error) => recovered.failures.push(error),
-        }
+        let applied = apply_step(route, report, step);
+        recovered
+            .chunks
+            .extend(applied.chunk.map(|chunk| chunk.info()));
+        recovered.failures.extend(applied.failure);
     }
     recovered.steps = steps;
     recovered
 }
 
-fn apply_step(
-    route: &Arc<RouteInner>,
-    report: &FileReport,
-    step: &Step,
-) -> Result<Option<Arc<Chunk>>, StoreIoError> {
+/// What came of a step; a chunk may be usable though something failed.
+#[derive(Default)]
+struct Applied {
+    chunk: Option<Arc<Chunk>>,
+    failure: Option<StoreIoError>,
+}
+
+fn apply_step(route: &Arc<RouteInner>, report: &FileReport, step: &Step) -> Applied {
     let fs = &*route.shared.fs;
-    match (step.action, report) {
+    let done = match (step.action, report) {
         (Action::Keep | Action::Resume | Action::Seal, FileReport::Chunk(chunk)) => {
-            let chunk = adopt(route, chunk, step.action);
-            return Ok(Some(chunk));
+            return Applied {
+                chunk: Some(adopt(route, chunk, step.action)),
+                failure: None,
+            };
         }
-        (Action::Remove, _) => {
-            fs.remove_file(&step.path)
-                .map_err(StoreIoError::on("remove", &step.path))?;
+        (Action::Restore, FileReport::Chunk(chunk)) => return restore(route, chunk),
+        (Action::Remove, _) => fs
+            .remove_file(&step.path)
+            .map_err(StoreIoError::on("remove", &step.path)),
+        (Action::Quarantine, _) => set_file_aside(route, &step.path),
+        (Action::Leave, FileReport::Failed { path, .. }) => {
+            tell_of_file(route, path, DamageKind::Unreadable, 0, None);
+            Ok(())
         }
-        (Action::Quarantine, _) => {
-            let name = step.path.file_name().unwrap_or_default().to_string_lossy();
-            route.quarantine.take(fs, &step.path, &name)?;
-        }
-        _ => {}
+        _ => Ok(()),
+    };
+    Applied {
+        chunk: None,
+        failure: done.err(),
     }
-    Ok(None)
+}
+
+/// Moves a file that is no chunk to the quarantine.
+fn set_file_aside(route: &RouteInner, path: &Path) -> Result<(), StoreIoError> {
+    let fs = &*route.shared.fs;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (to, len) = route.quarantine.take(fs, path, &name)?;
+    tell_of_file(route, path, DamageKind::Garbage, len, Some(to));
+    Ok(())
+}
+
+/// Tells of damage to a whole file, if it has a chunk's name.
+fn tell_of_file(
+    route: &RouteInner,
+    path: &Path,
+    kind: DamageKind,
+    len: u64,
+    quarantine: Option<PathBuf>,
+) {
+    let Some(chunk) = ChunkId::of_file(path) else {
+        return;
+    };
+    route.observer.damaged(&DamageReport {
+        route: route.name.clone(),
+        chunk,
+        path: path.to_owned(),
+        offset: 0,
+        len,
+        kind,
+        event_count: None,
+        quarantine,
+    });
+}
+
+/// Sets the damaged head aside, writes what its copy says in its place, and adopts the chunk.
+///
+/// Whatever fails: the chunk is delivered all the same, since its head is known. If the damaged
+/// bytes cannot be set aside they stay where they are.
+fn restore(route: &Arc<RouteInner>, report: &ChunkReport) -> Applied {
+    let action = if report.is_sealed {
+        Action::Keep
+    } else {
+        Action::Seal
+    };
+    let damage = Damage {
+        offset: 0,
+        len: report.head.data_start(),
+        kind: DamageKind::Head,
+        event_count: Some(0),
+    };
+    let bytes = read_piece(route, report, &damage);
+    let chunk = adopt(route, report, action);
+    chunk.damaged(&damage, bytes.as_deref().ok());
+    let restored = if chunk.is_evidence() {
+        Ok(())
+    } else {
+        chunk.restore_head()
+    };
+    Applied {
+        chunk: Some(chunk),
+        failure: restored.err(),
+    }
 }
 
 /// Makes the route own a chunk that was found.
@@ -123,12 +196,16 @@ fn set_damage_aside(route: &Arc<RouteInner>, chunk: &Arc<Chunk>, report: &ChunkR
 }
 
 fn pieces(damage: &Damage) -> impl Iterator<Item = Damage> + use<> {
-    let (end, kind): (u64, DamageKind) = (damage.end(), damage.kind);
-    let starts = (damage.offset..end).step_by(to_usize(PIECE_LEN));
+    let whole = *damage;
+    let starts = (whole.offset..whole.end()).step_by(to_usize(PIECE_LEN));
     starts.map(move |offset| Damage {
         offset,
-        len: PIECE_LEN.min(end - offset),
-        kind,
+        len: PIECE_LEN.min(whole.end() - offset),
+        kind: whole.kind,
+        // All its events are counted with the first piece.
+        event_count: whole
+            .event_count
+            .map(|count| if offset == whole.offset { count } else { 0 }),
     })
 }
 

@@ -58,6 +58,14 @@ fn plan_chunk(
             "every destination has been served".to_owned(),
         );
     }
+    let is_frameless = chunk.tail.is_some() && chunk.frame_count == 0;
+    if let (Some(why), false) = (chunk.head_damage, is_frameless) {
+        let reason = format!(
+            "{why}; a copy of it is intact, {} events",
+            chunk.event_count
+        );
+        return (Action::Restore, reason);
+    }
     let Some(tail) = &chunk.tail else {
         return (
             Action::Keep,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::chunk::Contents;
 use crate::error::ReadError;
 use crate::fs::{Access, DirEntry, Fs};
-use crate::head::{Head, HeadError};
+use crate::head::{FoundHead, Head, HeadError};
 use crate::header::{Recorded, SlotState};
 use crate::id::ChunkId;
 use crate::meta::ChunkMeta;
@@ -75,6 +75,8 @@ pub struct ChunkReport {
     pub payload_bytes: u64,
     /// Bytes of the file.
     pub file_bytes: u64,
+    /// What is wrong with its header or metadata, which were taken from their copy.
+    pub head_damage: Option<&'static str>,
     /// What walking an unsealed chunk found; `None` for a sealed one, which is not walked.
     pub tail: Option<Tail>,
     pub(super) head: Head,
@@ -106,11 +108,7 @@ impl FileReport {
 
 pub(super) fn scan_entry(fs: &dyn Fs, dir: &Path, entry: &DirEntry) -> FileReport {
     let path = dir.join(&entry.name);
-    let id = entry
-        .name
-        .strip_suffix(".chunk")
-        .and_then(|stem| stem.parse().ok());
-    match id {
+    match ChunkId::of_file(&path) {
         Some(id) if !entry.is_dir => scan_chunk(fs, path, id),
         _ => FileReport::Unknown { path },
     }
@@ -126,22 +124,19 @@ fn scan_chunk(fs: &dyn Fs, path: PathBuf, id: ChunkId) -> FileReport {
             };
         }
     };
-    let head = match Head::read(&*file) {
-        Ok(head) if head.header.id == id => head,
-        Ok(_) => {
-            let why = "its header is another chunk's".to_owned();
-            return FileReport::Unreadable { path, why };
-        }
+    let found = match Head::find(&*file, id) {
+        Ok(found) => found,
         Err(error) => return headless(path, error),
     };
+    let head = &found.head;
     let contents = head
         .seal()
         .map(|seal| Contents::of_seal(head.data_start(), &seal));
     if let Some(contents) = contents {
-        return report(path, head, contents, None);
+        return report(path, found, contents, None);
     }
-    match Reader::of_head(file, &path, head.clone()).and_then(|reader| walk(reader, &head)) {
-        Ok((contents, tail)) => report(path, head, contents, Some(tail)),
+    match Reader::of_head(file, &path, head.clone()).and_then(|reader| walk(reader, head)) {
+        Ok((contents, tail)) => report(path, found, contents, Some(tail)),
         Err(ReadError::Newer { .. }) => FileReport::Newer {
             path,
             version: None,
@@ -171,7 +166,11 @@ fn headless(path: PathBuf, error: HeadError) -> FileReport {
     }
 }
 
-fn report(path: PathBuf, head: Head, contents: Contents, tail: Option<Tail>) -> FileReport {
+fn report(path: PathBuf, found: FoundHead, contents: Contents, tail: Option<Tail>) -> FileReport {
+    let FoundHead {
+        head,
+        damage: head_damage,
+    } = found;
     FileReport::Chunk(Box::new(ChunkReport {
         path,
         id: head.header.id,
@@ -187,6 +186,7 @@ fn report(path: PathBuf, head: Head, contents: Contents, tail: Option<Tail>) -> 
         event_count: contents.event_count,
         payload_bytes: contents.payload_len,
         file_bytes: head.file_len,
+        head_damage,
         tail,
         head,
         contents,
@@ -205,6 +205,7 @@ fn walk(mut reader: Reader, head: &Head) -> Result<(Contents, Tail), ReadError> 
         for frame in window.frames() {
             contents.count(&frame);
         }
+        contents.end = contents.end.max(window.intact_end);
         window.damage().iter().for_each(|damage| tail.add(*damage));
     }
     Ok((contents, tail))

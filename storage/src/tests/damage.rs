@@ -27,67 +27,6 @@ fn changed(fs: &SimFs, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> SimFs 
     copy
 }
 
-/// Opens the store on a damaged disk: nothing foreign, at most one frame lost unless the whole
-/// file was set aside.
-fn check_loss(fs: &SimFs, lost_max: usize, context: &str) {
-    let rig = rig_on(fs, options());
-    let found = rig.all_payloads();
-    assert!(
-        found.iter().all(|payload| PAYLOADS.contains(&&payload[..])),
-        "{context}"
-    );
-    let is_set_aside = rig
-        .recovered
-        .steps
-        .iter()
-        .any(|step| step.action == Action::Quarantine);
-    if is_set_aside {
-        assert_eq!(rig.quarantined().len(), 1, "{context}");
-    } else {
-        assert!(
-            found.len() + lost_max >= PAYLOADS.len(),
-            "{context}: {found:?}"
-        );
-    }
-}
-
-#[test]
-fn every_flipped_byte_costs_at_most_one_frame_and_yields_nothing_foreign() {
-    for is_sealed in [true, false] {
-        let (fs, _, path) = disk(is_sealed);
-        for at in 0..fs.bytes(&path).unwrap().len().min(700) {
-            for mask in [0xff, 0x01] {
-                let damaged = changed(&fs, &path, |bytes| bytes[at] ^= mask);
-                check_loss(
-                    &damaged,
-                    1,
-                    &format!("byte {at} ^ {mask}, sealed {is_sealed}"),
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn a_file_cut_at_any_length_yields_its_whole_frames() {
-    for is_sealed in [true, false] {
-        let (fs, id, path) = disk(is_sealed);
-        let frame_ends: Vec<u64> = {
-            let mut reader = Reader::open(&fs, &path).unwrap();
-            let window = reader.next_window().unwrap().unwrap();
-            window.frames().map(|frame| frame.end()).collect()
-        };
-        for len in 0..700 {
-            let cut = changed(&fs, &path, |bytes| bytes.truncate(len));
-            let rig = rig_on(&cut, options());
-            if rig.route.chunk(id).is_some() {
-                let whole = frame_ends.iter().filter(|end| **end <= len as u64).count();
-                assert_eq!(rig.payloads(id), PAYLOADS[..whole], "cut at {len}");
-            }
-        }
-    }
-}
-
 #[test]
 fn damage_met_while_delivering_is_copied_once_before_the_chunk_is_removed() {
     let (fs, id, path) = disk(true);

@@ -118,7 +118,8 @@ fn frames_behind_a_stretch_of_zeros_are_found() {
         [Damage {
             offset: blank_at,
             len: 4096,
-            kind: DamageKind::Blank
+            kind: DamageKind::Blank,
+            event_count: None,
         }]
     );
 }
@@ -132,7 +133,7 @@ fn unknown_flags_stop_the_walk() {
         event_count: 1,
         tag_len: 0,
         batch_id_len: 0,
-        flags: 1,
+        flags: 2,
     };
     let mut bytes = head.encode(&seed.at(START)).to_vec();
     bytes.extend([1; 8]);
