@@ -70,7 +70,8 @@ impl Claim {
     /// power cut before that repeats the delivery.
     ///
     /// # Errors
-    /// The note could not be written; the claim is rolled back, which repeats the delivery.
+    /// The note could not be written: this run knows that the destination is served, and a restart
+    /// may repeat the delivery.
     pub fn commit(self, at_ns: i64) -> Result<Committed, StoreIoError> {
         self.settle(SlotState::Delivered, at_ns)
     }

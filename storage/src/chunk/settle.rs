@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::notices::Notice;
 use super::{Chunk, State, WriterStatus};
 use crate::error::{ClaimError, StoreIoError};
+use crate::files::Lease;
 use crate::header::{SlotRecord, SlotState, slot_offset};
 use crate::observer::{ChunkInfo, Phase};
 use crate::sync::lock;
@@ -38,28 +39,50 @@ impl Chunk {
         }
     }
 
-    /// Writes that the destination is served, and purges the chunk if it was the last one.
-    /// Returns whether it was. The caller holds the claim.
+    /// Notes that the destination is served, and purges the chunk if it was the last one. Returns
+    /// whether it was. The caller holds the claim.
+    ///
+    /// A note that cannot be written (a full disk that copies on write, no descriptor) changes
+    /// nothing for this run: not to know would mean to deliver again and again, and never to free
+    /// the space. The error says that a restart may repeat the delivery.
     pub(crate) fn settle(
         self: &Arc<Chunk>,
         destination: usize,
         to: SlotState,
         at_ns: i64,
     ) -> Result<bool, StoreIoError> {
-        let lease = self.lease()?;
-        let record = SlotRecord { state: to, at_ns }.encode(&self.seed, destination);
-        let written = lease
-            .file()
-            .write_all_at(&mut [IoSlice::new(&record)], slot_offset(destination));
-        written.map_err(StoreIoError::on("commit", &self.path))?;
         let mut is_last = false;
-        self.wrote(lease, |state| {
-            is_last = state.settle(destination, to, at_ns)
-        });
+        let mut change = |state: &mut State| is_last = state.settle(destination, to, at_ns);
+        let written = match self.write_slot(destination, SlotRecord { state: to, at_ns }) {
+            Ok(lease) => {
+                self.wrote(lease, change);
+                Ok(())
+            }
+            Err(error) => {
+                change(&mut lock(&self.state));
+                Err(error)
+            }
+        };
         if is_last {
             self.purge();
+            // Removing the file says it as well.
+            return Ok(true);
         }
-        Ok(is_last)
+        written.map(|()| false)
+    }
+
+    fn write_slot(
+        &self,
+        destination: usize,
+        record: SlotRecord,
+    ) -> Result<Arc<Lease>, StoreIoError> {
+        let lease = self.lease()?;
+        let bytes = record.encode(&self.seed, destination);
+        let written = lease
+            .file()
+            .write_all_at(&mut [IoSlice::new(&bytes)], slot_offset(destination));
+        written.map_err(StoreIoError::on("commit", &self.path))?;
+        Ok(lease)
     }
 
     /// Drops the chunk whatever it owes; `None` if it is being delivered or gone.

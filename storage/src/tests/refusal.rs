@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Wake};
 
 use super::*;
 use crate::fs::sim::{Faults, Op};
-use crate::{Phase, SealReason};
+use crate::{ClaimError, Phase, SealReason};
 
 /// Notes in the file system's log when it is woken.
 struct NotingWaker(SimFs, String);
@@ -240,4 +240,33 @@ fn the_total_limit_is_exact_and_room_is_announced() {
     rig.store.sync();
     assert!(rig.diary.entries().contains(&"freed ".to_owned()));
     rig.append("c", b"one more");
+}
+
+#[test]
+fn a_commit_that_cannot_be_noted_still_counts_and_the_last_one_still_frees_the_chunk() {
+    let rig = rig_on(&SimFs::new(), two_destinations());
+    let id = rig.store("a", b"event").unwrap();
+    rig.route.seal(id, SealReason::Age, 2);
+    rig.store.sync();
+    let no_writes = Faults {
+        failing_writes: (0..100).collect(),
+        ..Faults::default()
+    };
+    rig.fs.set_faults(no_writes);
+    assert!(rig.route.claim(id, 0).unwrap().commit(300).is_err());
+    assert_eq!(
+        rig.route.claim(id, 0).unwrap_err(),
+        ClaimError::AlreadyCommitted
+    );
+    assert!(
+        rig.route
+            .claim(id, 1)
+            .unwrap()
+            .commit(301)
+            .unwrap()
+            .is_purged
+    );
+    rig.store.sync();
+    assert!(rig.chunk_files().is_empty());
+    assert_eq!(rig.route.totals().file_bytes, 0);
 }
