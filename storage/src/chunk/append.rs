@@ -171,12 +171,16 @@ impl Chunk {
             });
         }
         if let Err(error) = lease.file().allocate(len) {
+            // What of it did get allocated is not ours to keep.
+            let _ = lease.file().truncate(writer.file_len);
             self.route.space.release(more);
             return Err(append_error(StoreIoError::on("allocate", &self.path)(
                 error,
             )));
         }
         writer.file_len = len;
+        // At once: it is what the chunk's removal gives back, also if the write fails now.
+        lock(&self.state).file_len = len;
         Ok(())
     }
 
@@ -230,10 +234,7 @@ impl Chunk {
         entry: &Entry<'_>,
         was_unborn: bool,
     ) {
-        let change = |state: &mut State| {
-            state.contents.add(entry, writer.end);
-            state.file_len = writer.file_len;
-        };
+        let change = |state: &mut State| state.contents.add(entry, writer.end);
         if self.route.options.durability == Durability::Disk {
             self.wrote(lease, change);
         } else {

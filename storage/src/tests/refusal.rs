@@ -270,3 +270,33 @@ fn a_commit_that_cannot_be_noted_still_counts_and_the_last_one_still_frees_the_c
     assert!(rig.chunk_files().is_empty());
     assert_eq!(rig.route.totals().file_bytes, 0);
 }
+
+#[test]
+fn a_failed_write_keeps_no_space_once_its_chunk_is_gone() {
+    let rig = rig();
+    let id = rig.store("a", b"kept").unwrap();
+    rig.fs.set_faults(Faults {
+        failing_writes: [0].into(),
+        ..Faults::default()
+    });
+    assert!(rig.try_append("a", &[1; 20_000]).is_err());
+    rig.store.sync();
+    rig.route.claim(id, 0).unwrap().commit(3).unwrap();
+    rig.store.sync();
+    assert_eq!(rig.route.totals().file_bytes, 0);
+}
+
+#[test]
+fn space_that_did_not_suffice_is_given_back() {
+    let rig = rig();
+    rig.store("a", b"kept").unwrap();
+    rig.fs.set_faults(Faults {
+        capacity_bytes: Some(3 * 4096),
+        ..Faults::default()
+    });
+    assert!(matches!(
+        rig.try_append("a", &[1; 20_000]),
+        Err(AppendError::DiskFull(_))
+    ));
+    rig.store("b", b"one block").unwrap();
+}

@@ -315,13 +315,21 @@ impl Disk {
     }
 
     pub(super) fn allocate(&mut self, inode: InodeId, path: &Path, len: u64) -> io::Result<()> {
-        self.check_space(inode, len)?;
+        let free_len = self.free_space() / BLOCK_LEN * BLOCK_LEN;
+        let fits_len = self.len(inode)?.saturating_add(free_len);
+        let checked = self.check_space(inode, len);
+        let len = match &checked {
+            // As ext4 does: what there is becomes the file's, and the call fails.
+            Err(_) if fits_len < len => fits_len,
+            Err(_) => return checked,
+            Ok(()) => len,
+        };
         self.begin(Op::SetLen(path.to_owned(), len))?;
         let inode = &mut self.inodes[inode];
         if inode.seen.len() < to_usize(len) {
             inode.set_len(to_usize(len));
         }
-        Ok(())
+        checked
     }
 
     pub(super) fn truncate(&mut self, inode: InodeId, path: &Path, len: u64) -> io::Result<()> {
