@@ -268,6 +268,14 @@ impl Chunk {
         lock(&self.state).is_evidence
     }
 
+    /// If damage up to `end` could not be copied, makes it part of the data.
+    pub(crate) fn reach_over_evidence(&self, end: u64) {
+        let mut state = lock(&self.state);
+        if state.is_evidence {
+            state.contents.end = state.contents.end.max(end);
+        }
+    }
+
     /// The open file: the one kept for the next sync, or one from the set of open files.
     fn lease(&self) -> Result<Arc<Lease>, StoreIoError> {
         if let Some(lease) = &lock(&self.state).lease {

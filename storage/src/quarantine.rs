@@ -2,12 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::error::StoreIoError;
-use crate::fs::Fs;
+use crate::fs::{Access, Fs};
 use crate::id::ChunkId;
+use crate::sync::lock;
 
 /// One route's part of the quarantine directory.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Quarantine {
     route: String,
     /// Bytes copied or moved here since the store was opened; shared by all routes.
     bytes: Arc<AtomicU64>,
+    /// Held while a copy is made: two readers may meet the same damage.
+    copying: Arc<Mutex<()>>,
 }
 
 impl Quarantine {
@@ -25,11 +28,15 @@ impl Quarantine {
             dir: dir.to_owned(),
             route: route.to_owned(),
             bytes,
+            copying: Arc::default(),
         }
     }
 
     /// Copies damaged bytes that were at `offset` of a chunk, durably; `None` if that was done
     /// before.
+    ///
+    /// The copy gets its name when it is whole and synced: what a crash leaves half-made must not
+    /// pass for a copy when the damage is met again.
     pub(crate) fn copy(
         &self,
         fs: &dyn Fs,
@@ -40,17 +47,18 @@ impl Quarantine {
         let path = self
             .dir
             .join(format!("{}-{chunk}-{offset}.bytes", self.route));
-        let file = match fs.create_new(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let written = file
-            .write_all_at(&mut [IoSlice::new(bytes)], 0)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| fs.sync_dir(&self.dir));
-        if let Err(error) = written {
-            // Half a copy must not pass for a whole one when the damage is met again.
+        let _turn = lock(&self.copying);
+        if fs.open(&path, Access::Read).is_ok() {
+            return Ok(None);
+        }
+        let part = path.with_extension("part");
+        let made = write_part(fs, &part, bytes).and_then(|()| {
+            fs.rename(&part, &path)?;
+            fs.sync_dir(&self.dir)
+        });
+        if let Err(error) = made {
+            // One of the two exists, or neither.
+            let _ = fs.remove_file(&part);
             let _ = fs.remove_file(&path);
             return Err(error);
         }
@@ -79,7 +87,7 @@ impl Quarantine {
     ) -> Result<(PathBuf, u64), StoreIoError> {
         let to = self.dir.join(format!("{}-{name}", self.route));
         let len = fs
-            .open(path, crate::fs::Access::Read)
+            .open(path, Access::Read)
             .and_then(|file| file.len())
             .unwrap_or(0);
         fs.rename(path, &to)
@@ -89,4 +97,12 @@ impl Quarantine {
         self.bytes.fetch_add(len, Ordering::Relaxed);
         Ok((to, len))
     }
+}
+
+/// Writes and syncs a new file, in the place of what an earlier run may have left there.
+fn write_part(fs: &dyn Fs, part: &Path, bytes: &[u8]) -> io::Result<()> {
+    let _ = fs.remove_file(part);
+    let file = fs.create_new(part)?;
+    file.write_all_at(&mut [IoSlice::new(bytes)], 0)?;
+    file.sync_data()
 }

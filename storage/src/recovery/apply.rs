@@ -155,6 +155,8 @@ fn adopt(route: &Arc<RouteInner>, report: &ChunkReport, action: Action) -> Arc<C
             chunk.seal(SealReason::Recovery, route.shared.now_ns);
         }
     }
+    // Of a seal that could not be written it is known already that no sync will follow.
+    route.give_notices(&chunk);
     chunk
 }
 
@@ -187,11 +189,15 @@ fn found(report: &ChunkReport, action: Action) -> Found {
 }
 
 /// Copies the damage that the walk met; it stays in the file, too.
+///
+/// What cannot be copied now becomes part of the chunk's data, so that it is met again when the
+/// chunk is delivered: a restart in between would forget it.
 fn set_damage_aside(route: &Arc<RouteInner>, chunk: &Arc<Chunk>, report: &ChunkReport) {
     let damage = report.tail.iter().flat_map(|tail| &tail.damage);
     for piece in damage.flat_map(pieces) {
         let bytes = read_piece(route, report, &piece);
         chunk.damaged(&piece, bytes.as_deref().ok());
+        chunk.reach_over_evidence(piece.end());
     }
 }
 

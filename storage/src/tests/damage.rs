@@ -75,6 +75,81 @@ fn damage_that_cannot_be_copied_moves_the_file_instead_of_removing_it() {
 }
 
 #[test]
+fn a_copy_that_a_crash_left_half_made_does_not_pass_for_one() {
+    let (fs, id, path) = disk(true);
+    let at = position(&fs, &path, PAYLOADS[1]);
+    let damaged = changed(&fs, &path, |bytes| bytes[at] ^= 1);
+    for ops_before_power_off in 0..8 {
+        let fs = damaged.after_kill();
+        let rig = rig_on(&fs, options());
+        fs.set_faults(Faults {
+            power_off_after: Some(fs.op_count() + ops_before_power_off),
+            ..Faults::default()
+        });
+        if let Ok(mut reader) = rig.route.read(id) {
+            let _ = reader.next_window();
+        }
+        let rig = rig_on(&fs.after_kill(), options());
+        assert_eq!(rig.payloads(id).len(), 2);
+        rig.route.claim(id, 0).unwrap().commit(9).unwrap();
+        rig.store.sync();
+        let kept = rig.quarantined();
+        let whole = kept.iter().filter(|path| {
+            let bytes = rig.fs.bytes(path).unwrap();
+            bytes.windows(60).any(|bytes| bytes == &PAYLOADS[1][1..61])
+        });
+        assert_eq!(whole.count(), 1, "{ops_before_power_off}: {kept:?}");
+    }
+}
+
+#[test]
+fn a_torn_tail_that_cannot_be_copied_is_not_forgotten_by_a_restart() {
+    let (fs, id, path) = disk(false);
+    let end = Reader::open(&fs, &path).unwrap();
+    let end = { end }
+        .next_window()
+        .unwrap()
+        .unwrap()
+        .frames()
+        .last()
+        .unwrap()
+        .end();
+    let end = usize::try_from(end).unwrap();
+    let torn = changed(&fs, &path, |bytes| {
+        bytes[end..end + 5].copy_from_slice(b"torn!")
+    });
+    torn.set_faults(Faults {
+        capacity_bytes: Some(0),
+        ..Faults::default()
+    });
+    let full = rig_on(&torn, options());
+    full.store.sync();
+    assert!(full.quarantined().is_empty());
+    let rig = rig_on(&full.fs.after_kill(), options());
+    assert_eq!(rig.payloads(id), PAYLOADS);
+    rig.route.claim(id, 0).unwrap().commit(9).unwrap();
+    rig.store.sync();
+    let [copy] = &rig.quarantined()[..] else {
+        panic!("{:?}", rig.quarantined())
+    };
+    assert_eq!(rig.fs.bytes(copy).unwrap(), b"torn!\0\0\0");
+}
+
+#[test]
+fn a_chunk_whose_seal_recovery_cannot_write_is_announced_all_the_same() {
+    let (fs, id, path) = disk(false);
+    let torn = changed(&fs, &path, |bytes| *bytes.last_mut().unwrap() = 1);
+    torn.set_faults(Faults {
+        failing_writes: (0..100).collect(),
+        ..Faults::default()
+    });
+    let rig = rig_on(&torn, options());
+    let entries = rig.diary.entries();
+    assert!(entries.contains(&format!("queued {id}")), "{entries:?}");
+    assert!(entries.contains(&"failed ".to_owned()), "{entries:?}");
+}
+
+#[test]
 fn an_unreadable_page_costs_the_frames_on_it_and_the_file_is_kept() {
     let rig = rig();
     let ids: Vec<_> = (0..10).map(|n| rig.append("a", &[n; 3000]).chunk).collect();
