@@ -25,12 +25,14 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  done; `buffer verify`: nothing is damaged
-   1  `buffer verify`: there is damage, and the next start repairs it without loss
-   2  `buffer verify`: events are lost
+   0  done; `buffer verify`: nothing is damaged; `buffer repair`: no event is lost
+   1  `buffer verify`: there is damage, and `repair` or the next start mends it without loss;
+      `buffer repair`: something could not be done
+   2  `buffer verify` and `repair`: events are lost; damaged bytes are kept in the quarantine
   64  the command line is not valid
   66  there is no such data directory, route or chunk
   70  the daemon failed
+  73  `buffer repair`: a daemon runs on the directory
   74  a file could not be read or written
   78  the configuration is not valid";
 
@@ -46,7 +48,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Look at what is on disk, with or without a running daemon. Never writes there.
+    /// Look at what is on disk, with or without a running daemon; repair it without one.
     Buffer {
         #[command(subcommand)]
         command: BufferCommand,
@@ -100,6 +102,7 @@ impl Error {
             Self::Buffer(
                 BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
             ) => 66,
+            Self::Buffer(BufferError::InUse { .. }) => 73,
             Self::Buffer(_) | Self::Output(_) | Self::Config(config::Error::Unreadable { .. }) => {
                 74
             }

@@ -1,18 +1,20 @@
 //! `forebay buffer`: what is on disk, looked at without a daemon, or beside one.
 //!
-//! Nothing here writes to the data directory or takes its lock. While a daemon runs, what is shown
+//! Nothing here but `repair` writes to the data directory or takes its lock. While a daemon runs, what is shown
 //! may be out of date at once: a chunk that vanished in the meantime is left out.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
-use forebay_storage::{ChunkId, ReadError, RealFs, StoreIoError};
+use forebay_storage::{ChunkId, Fs, OpenError, ReadError, RealFs, StoreIoError};
 
 mod cat;
 mod files;
 mod ls;
+mod repair;
 mod verify;
 mod walk;
 
@@ -45,6 +47,21 @@ pub(super) enum BufferCommand {
     Verify {
         #[command(flatten)]
         dir: Dir,
+        /// One JSON document instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Do what `verify` says a start would do, while no daemon runs on the directory.
+    ///
+    /// Damaged headers are restored from their copies, torn chunks are sealed at their last frame.
+    /// What is damaged is kept in DIR/quarantine: bytes as copies, unreadable files as they are. A
+    /// running daemon is left alone: it does the same by itself when it starts and when it reads.
+    Repair {
+        #[command(flatten)]
+        dir: Dir,
+        /// Say what is wrong and what would be done, as `verify` does; change nothing.
+        #[arg(long)]
+        dry_run: bool,
         /// One JSON document instead of text.
         #[arg(long)]
         json: bool,
@@ -88,6 +105,20 @@ pub enum Error {
     /// No route has the chunk.
     #[error("there is no chunk {0} in this data directory")]
     NoChunk(ChunkId),
+    /// A daemon, or another repair, runs on the directory.
+    #[error(
+        "{} is in use by process {pid}, which repairs what it meets by itself; its admin API shows \
+         what it found (/healthz, /metrics)", path.display()
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The process id in the lock file.
+        pid: String,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// A directory cannot be listed.
     #[error(transparent)]
     Store(#[from] StoreIoError),
@@ -111,18 +142,42 @@ pub(super) fn run(command: BufferCommand) -> Result<ExitCode, Error> {
             ExitCode::SUCCESS
         }
         BufferCommand::Cat { dir, selection, .. } => cat(&dir.path, &selection, &mut out)?,
-        BufferCommand::Verify { dir, json } => {
-            let report = verify::verify(&RealFs, &dir.path, &verify::Progress::on_terminal())?;
-            if json {
-                report.write_json(&mut out)?;
-            } else {
-                report.write_text(&mut out)?;
-            }
-            report.exit_code()
-        }
+        BufferCommand::Verify { dir, json }
+        | BufferCommand::Repair {
+            dir,
+            dry_run: true,
+            json,
+        } => verify(&dir.path, json, &mut out)?,
+        BufferCommand::Repair { dir, json, .. } => repair(&dir.path, json, &mut out)?,
     };
     out.flush()?;
     Ok(code)
+}
+
+fn verify(dir: &Path, json: bool, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let report = verify::verify(&RealFs, dir, &verify::Progress::on_terminal())?;
+    if json {
+        report.write_json(out)?;
+    } else {
+        report.write_text(out)?;
+    }
+    Ok(report.exit_code())
+}
+
+fn repair(dir: &Path, json: bool, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let [seed @ .., _, _, _, _] = crate::clock::random_u64().to_le_bytes();
+    let run = repair::Run {
+        now_ns: crate::clock::unix_ns(),
+        id_seed: u32::from_le_bytes(seed),
+    };
+    let fs: Arc<dyn Fs> = Arc::new(RealFs);
+    let repaired = repair::repair(&fs, dir, run, &verify::Progress::on_terminal())?;
+    if json {
+        repaired.write_json(out)?;
+    } else {
+        repaired.write_text(out)?;
+    }
+    Ok(repaired.exit_code())
 }
 
 fn cat(dir: &Path, selection: &Selection, out: &mut dyn Write) -> Result<ExitCode, Error> {

@@ -6,6 +6,7 @@ mod chain;
 mod clients;
 mod command_line;
 mod crash;
+mod damage;
 mod dead_letters;
 mod delivery;
 mod destinations;

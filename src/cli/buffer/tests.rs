@@ -1,4 +1,4 @@
-//! The three commands on a simulated disk.
+//! The commands on a simulated disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use serde_json::Value;
 use super::verify::{Progress, Verdict, verify};
 use super::{Error, Selection, cat, ls};
 use crate::event::{Timestamp, write_entry};
+
+mod repair;
 
 const DIR: &str = "data";
 const CREATED_NS: i64 = 1_795_248_000_000_000_000;

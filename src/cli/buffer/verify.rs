@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use forebay_storage::recovery::{self, Action, ChunkReport, FileReport, Step};
-use forebay_storage::{Damage, Fs, ReadError};
+use forebay_storage::{Damage, DamageKind, Fs, ReadError};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -74,6 +74,8 @@ struct Problem {
     /// Where it begins in the file, and how long it is, if that can be said.
     offset: Option<u64>,
     bytes: Option<u64>,
+    /// Events in it, if that is known.
+    events: Option<u32>,
     what: String,
 }
 
@@ -179,6 +181,22 @@ impl Report {
         }
     }
 
+    /// Files in which something is wrong.
+    pub(super) fn damaged_paths(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().map(|problem| problem.path.clone())
+    }
+
+    /// Prints what is wrong, one line each.
+    ///
+    /// # Errors
+    /// If `out` cannot be written.
+    pub(super) fn write_problems(&self, out: &mut dyn Write) -> io::Result<()> {
+        for problem in &self.problems {
+            writeln!(out, "{}", problem.describe())?;
+        }
+        Ok(())
+    }
+
     /// How bad it is.
     pub(super) fn verdict(&self) -> Verdict {
         self.verdict
@@ -218,9 +236,7 @@ impl Report {
                 writeln!(out, "  the next start will {}", step.text)?;
             }
         }
-        for problem in &self.problems {
-            writeln!(out, "{}", problem.describe())?;
-        }
+        self.write_problems(out)?;
         let verdict = match self.verdict {
             Verdict::Clean => "clean: every checksum is right",
             Verdict::Repairable => "repairable: no event is lost by what is wrong",
@@ -236,9 +252,13 @@ impl Problem {
             Verdict::Lost => "LOST",
             Verdict::Clean | Verdict::Repairable => "repairable",
         };
+        let events = match self.events {
+            Some(events) => format!(", {events} events"),
+            None => String::new(),
+        };
         match (self.offset, self.bytes) {
             (Some(offset), Some(bytes)) => format!(
-                "{kind}: {}: {bytes} bytes at {offset}: {}",
+                "{kind}: {}: {bytes} bytes at {offset}: {}{events}",
                 self.path, self.what
             ),
             _ => format!("{kind}: {}: {}", self.path, self.what),
@@ -246,22 +266,26 @@ impl Problem {
     }
 }
 
-/// What a start does with `files`, but for those it keeps. The route's outputs are taken to be
-/// those of its newest chunk.
+/// What a start does with `files`, but for those it keeps.
 fn planned(files: &[FileReport]) -> Vec<PlannedStep> {
-    let newest = files.iter().rev().find_map(|file| match file {
-        FileReport::Chunk(chunk) => Some(chunk.meta.destinations.clone()),
-        _ => None,
-    });
     let to_text = |step: Step| PlannedStep {
         path: step.path.display().to_string(),
         text: step.to_string(),
     };
-    recovery::plan(files, &newest.unwrap_or_default())
+    recovery::plan(files, &newest_destinations(files))
         .into_iter()
         .filter(|step| step.action != Action::Keep)
         .map(to_text)
         .collect()
+}
+
+/// The outputs of a route's newest chunk, which are taken to be the route's.
+pub(super) fn newest_destinations(files: &[FileReport]) -> Vec<String> {
+    let newest = files.iter().rev().find_map(|file| match file {
+        FileReport::Chunk(chunk) => Some(chunk.meta.destinations.clone()),
+        _ => None,
+    });
+    newest.unwrap_or_default()
 }
 
 fn file_bytes(file: &FileReport) -> u64 {
@@ -277,6 +301,7 @@ fn problem(verdict: Verdict, path: &Path, what: impl Into<String>) -> Problem {
         path: path.display().to_string(),
         offset: None,
         bytes: None,
+        events: None,
         what: what.into(),
     }
 }
@@ -320,7 +345,10 @@ fn damaged_records(chunk: &ChunkReport) -> Vec<Problem> {
 }
 
 fn damage_problem(path: &Path, damage: &Damage, is_lost: bool) -> Problem {
-    let (verdict, what) = if is_lost {
+    let (verdict, what) = if damage.kind == DamageKind::Head {
+        let what = "a copy of the head: no event".to_owned();
+        (Verdict::Repairable, what)
+    } else if is_lost {
         (Verdict::Lost, damage.kind.as_str().to_owned())
     } else {
         let what = "behind the last whole frame: an append that was never finished".to_owned();
@@ -329,11 +357,13 @@ fn damage_problem(path: &Path, damage: &Damage, is_lost: bool) -> Problem {
     Problem {
         offset: Some(damage.offset),
         bytes: Some(damage.len),
+        events: damage.event_count,
         ..problem(verdict, path, what)
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+/// The error's text with those of its causes.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
