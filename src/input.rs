@@ -4,6 +4,8 @@
 //! until it is told to stop. It acknowledges a batch only when the intake's receipt has resolved.
 
 pub mod forward;
+pub mod http;
+mod memory;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,8 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::buffer::Intake;
 use crate::clock::Clock;
-
-pub mod http;
 
 /// What the engine gives an input to work with.
 #[derive(Clone)]
@@ -36,10 +36,16 @@ pub struct InputContext {
 pub struct InputStats {
     /// Connections open now.
     pub connections_open: AtomicU64,
+    /// Most connections open at a time.
+    pub connections_max: AtomicU64,
     /// Connections accepted since the start.
     pub connections_total: AtomicU64,
     /// Connections closed because of what came over them (malformed, too large, not authorised).
     pub connections_failed: AtomicU64,
+    /// Bytes of memory taken for what is being read, beyond what each connection has for itself.
+    pub read_memory: AtomicU64,
+    /// What `read_memory` is bounded by, except for one message at a time.
+    pub read_memory_max: AtomicU64,
     /// Events acknowledged, or taken in where the sender asked for no acknowledgement.
     pub events: AtomicU64,
     /// Bytes of payload of those events, unpacked.

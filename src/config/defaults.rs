@@ -26,6 +26,8 @@ pub(super) mod input {
     pub(in super::super) const BODY_SIZE_MAX: u64 = 32 * MIB;
     pub(in super::super) const UNPACKED_SIZE_MAX: u64 = 256 * MIB;
     pub(in super::super) const CONNECTIONS_MAX: usize = 1024;
+    pub(in super::super) const FORWARD_READ_MEMORY_MAX: u64 = 32 * MIB;
+    pub(in super::super) const HTTP_READ_MEMORY_MAX: u64 = 64 * MIB;
     pub(in super::super) const PATIENCE: Duration = Duration::from_secs(5);
 }
 

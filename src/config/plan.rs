@@ -65,6 +65,9 @@ pub struct ForwardInputPlan {
     pub unpacked_size_max: usize,
     /// Most connections open at a time; more wait in the kernel's queue.
     pub connections_max: usize,
+    /// Memory for messages that are being read and unpacked, shared by all connections, in bytes;
+    /// one message at a time may go beyond it.
+    pub read_memory_max: usize,
     /// A connection that sends nothing for this long is closed; `None`: never.
     pub idle_timeout: Option<Duration>,
     /// Shared key and users, if senders must prove who they are.
@@ -127,6 +130,9 @@ pub struct HttpInputPlan {
     pub unpacked_size_max: usize,
     /// Most connections open at a time.
     pub connections_max: usize,
+    /// Memory for bodies that are being read and unpacked, shared by all requests, in bytes; one
+    /// body at a time may go beyond it.
+    pub read_memory_max: usize,
     /// How long a request may be held back before it is answered with 503.
     pub patience: Duration,
     /// TLS, if the connections are encrypted.

@@ -46,6 +46,7 @@ tables! {
         message_size_max or "chunk_size_limit": Size,
         unpacked_size_max or "decompression_size_limit": Size,
         connections_max: usize,
+        read_memory_max: Size,
         idle_timeout: Duration,
         security: InputSecurity,
         tls: ServerTls,
@@ -64,6 +65,7 @@ tables! {
         body_size_max or "body_size_limit": Size,
         unpacked_size_max or "decompression_size_limit": Size,
         connections_max: usize,
+        read_memory_max: Size,
         patience: Duration,
         tls: ServerTls,
     }

@@ -104,10 +104,16 @@ pub struct InputReport {
     pub listen: String,
     /// Connections open now.
     pub connections_open: u64,
+    /// Connections that may be open.
+    pub connections_max: u64,
     /// Connections accepted since the start.
     pub connections_total: u64,
     /// Connections closed because of what came over them.
     pub connections_failed: u64,
+    /// Bytes of memory taken for what is being read and unpacked.
+    pub read_memory: u64,
+    /// Bytes that may be taken for it; one message at a time may go beyond.
+    pub read_memory_max: u64,
     /// Batches taken in since the start.
     pub batches: u64,
     /// Events taken in since the start.

@@ -9,9 +9,10 @@
 //! Whatever a sender does wrong ends its connection with a logged reason, never in silence; what
 //! was not acknowledged it sends again.
 //!
-//! Bounds: connections by `connections_max`; for each connection one read buffer of at most
-//! `message_size_max` and a little, one unpacked payload of at most `unpacked_size_max`, and
-//! [`UNACKNOWLEDGED_MAX`] batches that wait for their receipts.
+//! Bounds: connections by `connections_max`; what they read and unpack by `read_memory_max`, as
+//! [`memory`](super::memory) says, where one message takes at most `message_size_max` and half as
+//! much again to read, and `unpacked_size_max` unpacked; for each connection, [`UNACKNOWLEDGED_MAX`]
+//! batches that wait for their receipts, with an acknowledgement of a kilobyte or so for each.
 
 mod acks;
 mod connection;
@@ -35,6 +36,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::plan::{ForwardInputPlan, ServerTls};
+use crate::input::memory::Memory;
 use crate::input::{InputContext, InputStats};
 use crate::wire::tls::{self, Identity, TlsError};
 
@@ -89,6 +91,7 @@ struct Shared {
     plan: ForwardInputPlan,
     acceptor: Option<TlsAcceptor>,
     context: InputContext,
+    memory: Memory,
     /// Permits to work outside the runtime.
     blocking: Semaphore,
     /// For warnings about connections that failed.
@@ -146,7 +149,11 @@ impl ForwardInput {
 
 impl Shared {
     fn new(plan: ForwardInputPlan, acceptor: Option<TlsAcceptor>, context: InputContext) -> Self {
+        let stats = &context.stats;
+        let connections_max = u64::try_from(plan.connections_max).unwrap_or(u64::MAX);
+        stats.connections_max.store(connections_max, Relaxed);
         Self {
+            memory: Memory::new(plan.read_memory_max, stats),
             plan,
             acceptor,
             context,

@@ -21,14 +21,14 @@
 //! | 200 | every event is durable; the body counts them |
 //! | 400 | the body, the tag or a parameter is malformed; the detail says where |
 //! | 405, 408, 413, 415 | wrong method, body too slow, too large, of another type or packing |
-//! | 503 | held back for too long, not stored, or stopping; `Retry-After` says when to try again |
+//! | 503 | held back for too long, without memory, not stored, or stopping; `Retry-After` says when to try again |
 //!
 //! A full route is 503 and not 429, whether it made the sender wait first or refused at once:
 //! Fluentd's `out_http` gives a chunk up at any status that it was not told to retry, and it is told
 //! to retry 503.
 //!
-//! Bodies that arrive take at most `connections_max` times `body_size_max`; what they become is
-//! bounded by [`memory`].
+//! Bodies, those that arrive and what they become, share `read_memory_max`, as
+//! [`memory`](super::memory) says.
 
 use std::io;
 use std::net::SocketAddr;
@@ -48,7 +48,6 @@ mod body;
 mod decode;
 mod handler;
 mod head;
-mod memory;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -109,6 +108,11 @@ impl HttpInput {
     /// Takes events in until the context's stop; returns when all requests under way are answered.
     pub async fn run(self, context: InputContext) {
         let stop = context.stop.clone();
+        let connections_max = u64::try_from(self.plan.connections_max).unwrap_or(u64::MAX);
+        context
+            .stats
+            .connections_max
+            .store(connections_max, Relaxed);
         let server = Server {
             listener: self.listener,
             tls: self.tls,

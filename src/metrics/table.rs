@@ -102,6 +102,21 @@ pub(super) static FAMILIES: &[Family] = &[
         Read::Input(|i| load(&i.connections_open)),
         "Connections open.",
     ),
+    gauge(
+        "forebay_input_connections_limit",
+        Read::Input(|i| load(&i.connections_max)),
+        "Connections that may be open.",
+    ),
+    gauge(
+        "forebay_input_read_memory_bytes",
+        Read::Input(|i| load(&i.read_memory)),
+        "Memory taken for what is being read and unpacked.",
+    ),
+    gauge(
+        "forebay_input_read_memory_limit_bytes",
+        Read::Input(|i| load(&i.read_memory_max)),
+        "Memory that may be taken for it; one message at a time may go beyond.",
+    ),
     counter(
         "forebay_input_accepted_connections_total",
         Read::Input(|i| load(&i.connections_total)),

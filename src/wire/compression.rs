@@ -14,6 +14,9 @@ const ZSTD_WINDOW_LOG_MIN: u32 = 23;
 /// The widest window that Zstandard's own tools unpack without being asked to: 128 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
+/// By how much logs shrink at most, when they are packed in the usual way.
+const PACKING_USUAL: usize = 16;
+
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
@@ -77,6 +80,24 @@ impl Codec {
             }
             Self::Zstd => zstd::bulk::compress(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
         }
+    }
+
+    /// What `packed` says that it unpacks to, in bytes; a guess where it says nothing. It may be
+    /// wrong by any amount.
+    #[must_use]
+    pub fn claimed_size(self, packed: &[u8]) -> usize {
+        let claimed = match self {
+            // The size modulo 2^32 of the last member is at its end.
+            Self::Gzip => packed
+                .last_chunk()
+                .map(|size| u32::from_le_bytes(*size).into()),
+            // That of the first frame is at its beginning, if it is there.
+            Self::Zstd => zstd::zstd_safe::get_frame_content_size(packed)
+                .ok()
+                .flatten(),
+        };
+        let claimed = claimed.and_then(|size: u64| usize::try_from(size).ok());
+        claimed.unwrap_or(packed.len().saturating_mul(PACKING_USUAL))
     }
 
     /// Unpacks all members or frames of `packed`.

@@ -82,6 +82,11 @@ fn forward(
             problems,
         ),
         connections_max: connections_max(input.connections_max, problems),
+        read_memory_max: check::memory_size(
+            input.read_memory_max,
+            defaults::FORWARD_READ_MEMORY_MAX,
+            problems,
+        ),
         idle_timeout,
         security: input.security.and_then(|at| security(at, problems)),
         tls: input.tls.and_then(|at| tls(at, problems)),
@@ -105,6 +110,11 @@ fn http(
             problems,
         ),
         connections_max: connections_max(input.connections_max, problems),
+        read_memory_max: check::memory_size(
+            input.read_memory_max,
+            defaults::HTTP_READ_MEMORY_MAX,
+            problems,
+        ),
         patience: input.patience.or_default_of(defaults::PATIENCE),
         tls: input.tls.and_then(|at| tls(at, problems)),
     })

@@ -167,7 +167,7 @@ inputs: {i: {type: http, certificate: x}}
         r#"
 f.yaml:2:26: unknown key `certificate`
  2 | inputs: {i: {type: http, certificate: x}}
-   |                          ^^^^^^^^^^^ possible here: `type`, `listen`, `body_size_max`, `unpacked_size_max`, `connections_max`, `patience`, `tls`
+   |                          ^^^^^^^^^^^ possible here: `type`, `listen`, `body_size_max`, `unpacked_size_max`, `connections_max`, `read_memory_max`, `patience`, `tls`
 "#,
     );
 }

@@ -103,6 +103,7 @@ fn inputs_have_the_documented_defaults() {
     assert_eq!(forward.message_size_max, 64 << 20);
     assert_eq!(forward.unpacked_size_max, 256 << 20);
     assert_eq!(forward.connections_max, 1024);
+    assert_eq!(forward.read_memory_max, 32 << 20);
     assert_eq!(forward.idle_timeout, None);
     assert!(forward.security.is_none() && forward.tls.is_none());
     let http = http_input(&[]);
@@ -110,6 +111,7 @@ fn inputs_have_the_documented_defaults() {
     assert_eq!(http.body_size_max, 32 << 20);
     assert_eq!(http.unpacked_size_max, 256 << 20);
     assert_eq!(http.connections_max, 1024);
+    assert_eq!(http.read_memory_max, 64 << 20);
     assert_eq!(http.patience, seconds(5));
 }
 

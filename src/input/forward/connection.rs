@@ -17,6 +17,7 @@ use super::session;
 use super::stream::{Reader, TlsHalf};
 use crate::clock;
 use crate::config::plan::ServerSecurity;
+use crate::input::memory::Share;
 use crate::msgpack::{self, Framer};
 use crate::wire::handshake::{self, Server};
 
@@ -79,23 +80,25 @@ where
     W: AsyncWrite + Unpin,
 {
     let mut buffer = ReadBuffer::new();
+    let mut share = shared.memory.share();
     if let Some(security) = &shared.plan.security {
         let proving = timeout(
             HANDSHAKE_TIMEOUT,
-            shake_hands(security, &mut buffer, &mut reader, &mut writer),
+            shake_hands(security, &mut buffer, &mut share, &mut reader, &mut writer),
         );
         match shared.context.stop.run_until_cancelled(proving).await {
             None => return Ok(()),
             Some(proved) => proved.map_err(|_| ConnectionError::HandshakeTimedOut)??,
         }
     }
-    session::run(shared, buffer, reader, writer).await
+    session::run(shared, buffer, share, reader, writer).await
 }
 
 /// Lets a sender in, or tells it why not.
 async fn shake_hands<R, W>(
     security: &ServerSecurity,
     buffer: &mut ReadBuffer,
+    share: &mut Share,
     reader: &mut R,
     writer: &mut W,
 ) -> Result<(), ConnectionError>
@@ -111,7 +114,7 @@ where
         random_salt(),
     );
     send(writer, &server.helo()).await?;
-    let len = read_message(buffer, reader).await?;
+    let len = read_message(buffer, share, reader).await?;
     let checked = server.check_ping(&buffer.unused()[..len]);
     buffer.consume(len);
     match checked {
@@ -130,6 +133,7 @@ where
 /// Reads until the buffer begins with a complete handshake message, and gives its length.
 async fn read_message(
     buffer: &mut ReadBuffer,
+    share: &mut Share,
     reader: &mut (impl AsyncRead + Unpin),
 ) -> Result<usize, ConnectionError> {
     let size_max = handshake::MESSAGE_SIZE_MAX;
@@ -143,7 +147,8 @@ async fn read_message(
         if buffer.unused().len().saturating_add(needed) > size_max {
             return Err(ConnectionError::TooLarge { size_max });
         }
-        if buffer.fill(reader, needed).await? == 0 {
+        buffer.make_room(needed, share).await;
+        if buffer.read(reader, needed).await? == 0 {
             return Err(ConnectionError::Truncated);
         }
     }

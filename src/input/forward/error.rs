@@ -23,6 +23,12 @@ pub(super) enum ConnectionError {
     /// The sender sent nothing for too long.
     #[error("sender was idle for too long")]
     Idle,
+    /// The sender was slow in the middle of a message, and others waited for its memory.
+    #[error("sender was too slow while others waited for the memory of its message")]
+    Slow,
+    /// A batch was held back, and others waited for its memory; it was not taken.
+    #[error("batch was held back for too long while others waited for its memory")]
+    HeldBack,
     /// The sender reads no acknowledgements.
     #[error("sender did not take its acknowledgements in time")]
     AcksNotTaken,
@@ -72,6 +78,8 @@ impl ConnectionError {
         matches!(
             self,
             Self::TooLarge { .. }
+                | Self::Slow
+                | Self::HeldBack
                 | Self::Malformed(_)
                 | Self::Invalid(_)
                 | Self::Unpack(_)
@@ -82,7 +90,7 @@ impl ConnectionError {
     /// Whether it is because of what came over the connection.
     pub(super) fn is_senders_fault(&self) -> bool {
         match self {
-            Self::AcksNotTaken | Self::Worker(_) => false,
+            Self::HeldBack | Self::AcksNotTaken | Self::Worker(_) => false,
             Self::Refused(refused) => matches!(refused, Refused::Malformed { .. }),
             other => !other.is_ordinary(),
         }

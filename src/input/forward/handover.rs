@@ -7,25 +7,33 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use super::acks::Taken;
 use super::error::ConnectionError;
 use super::stream::Reader;
 use crate::buffer::{Incoming, Pending, Refused};
+use crate::input::memory::Share;
 use crate::msgpack::write;
 use crate::wire::compression::{Codec, UnpackError};
 use crate::wire::forward::json::{self, JsonMessage};
 use crate::wire::forward::{self, Entries, Invalid, Layout, Message};
 
 /// Nothing blocks the runtime for more than half a millisecond: packed payloads and JSON texts of
-/// more bytes than this are worked on elsewhere, as is what unpacks to more than
+/// more bytes than this are worked on elsewhere, as is what may unpack to more than
 /// [`UNPACKED_INLINE_MAX`].
 const PACKED_INLINE_MAX: usize = 16 * 1024;
 
 /// See [`PACKED_INLINE_MAX`].
 const UNPACKED_INLINE_MAX: usize = 128 * 1024;
+
+/// A JSON text is copied and transcribed; numbers can take more than twice as much then.
+const JSON_MEMORY_FACTOR: usize = 4;
+
+/// How long a batch may be held back that has memory which others wait for. Its sender has another
+/// copy and sends it again; this one would keep the batches of other routes from being read.
+const HELD_BACK_MAX: Duration = Duration::from_secs(5);
 
 /// How often a connection whose batch is held back is looked after.
 const HANGUP_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -66,6 +74,7 @@ impl<'a> Handover<'a> {
         &self,
         bytes: &[u8],
         layout: &Layout,
+        share: &mut Share,
         reader: &impl Reader,
     ) -> Result<(), ConnectionError> {
         let message = match Message::read(bytes, layout) {
@@ -79,8 +88,15 @@ impl<'a> Handover<'a> {
         }
         let payload = match message.entries {
             Entries::Packed(payload) => Cow::Borrowed(payload),
-            Entries::Compressed(codec, packed) => self.unpack(codec, packed).await?.into(),
-            Entries::Single { time, record } => entry(time, record).into(),
+            Entries::Compressed(codec, packed) => self.unpack(codec, packed, share).await?.into(),
+            Entries::Single { time, record } => {
+                share.grow(1 + time.len() + record.len()).await;
+                entry(time, record).into()
+            }
+        };
+        let extra = match &payload {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(copy) => copy.len(),
         };
         let batch = Incoming {
             tag: message.tag,
@@ -92,7 +108,9 @@ impl<'a> Handover<'a> {
             .options
             .chunk
             .map(|chunk| written(forward::write_ack, chunk));
-        self.hand_over(batch, ack, reader).await
+        self.hand_over(batch, ack, share, reader).await?;
+        share.give_back(extra);
+        Ok(())
     }
 
     /// Hands over the JSON message that `text` holds. What is no array is passed over with a
@@ -103,9 +121,18 @@ impl<'a> Handover<'a> {
     pub(super) async fn json(
         &self,
         text: &[u8],
+        share: &mut Share,
         reader: &impl Reader,
     ) -> Result<(), ConnectionError> {
-        let message = match self.read_json(text).await? {
+        let extra = text.len().saturating_mul(JSON_MEMORY_FACTOR);
+        share.grow(extra).await;
+        let message = self.read_json(text).await;
+        let kept = match &message {
+            Ok(Ok(message)) => message.payload.len().min(extra),
+            _ => 0,
+        };
+        share.give_back(extra - kept);
+        let message = match message? {
             Ok(message) => message,
             Err(Invalid::NotAnArray) => return self.pass_over().await,
             Err(invalid) => return Err(invalid.into()),
@@ -121,7 +148,9 @@ impl<'a> Handover<'a> {
             .chunk
             .as_deref()
             .map(|chunk| written(json::write_ack, chunk));
-        self.hand_over(batch, ack, reader).await
+        self.hand_over(batch, ack, share, reader).await?;
+        share.give_back(kept);
+        Ok(())
     }
 
     /// The place in the queue is taken first: when there is none, nothing is stored.
@@ -129,6 +158,7 @@ impl<'a> Handover<'a> {
         &self,
         batch: Incoming<'_>,
         ack: Option<Vec<u8>>,
+        share: &Share,
         reader: &impl Reader,
     ) -> Result<(), ConnectionError> {
         let Ok(place) = self.queue.reserve().await else {
@@ -137,7 +167,7 @@ impl<'a> Handover<'a> {
         };
         let accepting = self.shared.context.intake.accept(batch);
         let pending = match ack {
-            Some(_) => unless_hung_up(reader, accepting).await?,
+            Some(_) => unless_in_the_way(reader, share, accepting).await?,
             None => accepting.await?,
         };
         self.shared.stats().batches.fetch_add(1, Relaxed);
@@ -150,18 +180,45 @@ impl<'a> Handover<'a> {
         Ok(())
     }
 
-    async fn unpack(&self, codec: Codec, packed: &[u8]) -> Result<Vec<u8>, ConnectionError> {
+    /// Unpacks a payload; `share` has grown by its length then.
+    async fn unpack(
+        &self,
+        codec: Codec,
+        packed: &[u8],
+        share: &mut Share,
+    ) -> Result<Vec<u8>, ConnectionError> {
         let size_max = self.shared.plan.unpacked_size_max;
-        let inline_max = size_max.min(UNPACKED_INLINE_MAX);
-        if packed.len() <= PACKED_INLINE_MAX {
-            match codec.unpack(packed, inline_max) {
-                Err(UnpackError::TooLarge { .. }) if inline_max < size_max => {}
-                unpacked => return Ok(unpacked?),
+        let claimed = codec.claimed_size(packed).min(size_max);
+        let unpacked = match self.unpack_at_most(claimed, codec, packed, share).await? {
+            Err(UnpackError::TooLarge { .. }) if claimed < size_max => {
+                self.unpack_at_most(size_max, codec, packed, share).await?
             }
-        }
-        let packed = packed.to_vec();
-        let unpacked = self.elsewhere(move || codec.unpack(&packed, size_max));
-        Ok(unpacked.await??)
+            unpacked => unpacked,
+        };
+        Ok(unpacked?)
+    }
+
+    async fn unpack_at_most(
+        &self,
+        size_max: usize,
+        codec: Codec,
+        packed: &[u8],
+        share: &mut Share,
+    ) -> Result<Result<Vec<u8>, UnpackError>, ConnectionError> {
+        let is_small = packed.len() <= PACKED_INLINE_MAX && size_max <= UNPACKED_INLINE_MAX;
+        let copied = if is_small { 0 } else { packed.len() };
+        let most = size_max.saturating_add(copied);
+        share.grow(most).await;
+        let unpacked = if is_small {
+            codec.unpack(packed, size_max)
+        } else {
+            let packed = packed.to_vec();
+            let unpacking = self.elsewhere(move || codec.unpack(&packed, size_max));
+            unpacking.await?
+        };
+        let kept = unpacked.as_ref().map_or(0, Vec::len);
+        share.give_back(most - kept);
+        Ok(unpacked)
     }
 
     async fn read_json(
@@ -200,20 +257,26 @@ impl<'a> Handover<'a> {
     }
 }
 
-/// Waits for `accepting`, but not for a sender that has left.
+/// Waits for `accepting`, but not for a sender that has left, nor for ever with memory that others
+/// need.
 ///
 /// A sender that wants an acknowledgement and gives up waiting sends its batch again on another
 /// connection. While a route is full for long, connections would pile up that hold nothing but
 /// copies of the same batches. (One that wants none has no other copy: its batch is kept.)
-async fn unless_hung_up(
+async fn unless_in_the_way(
     reader: &impl Reader,
+    share: &Share,
     accepting: impl Future<Output = Result<Pending, Refused>>,
 ) -> Result<Pending, ConnectionError> {
     let mut accepting = pin!(accepting);
+    let held_back_since = Instant::now();
     loop {
         match timeout(HANGUP_CHECK_INTERVAL, accepting.as_mut()).await {
             Ok(accepted) => return Ok(accepted?),
             Err(_) if reader.has_hung_up() => return Err(ConnectionError::HungUp),
+            Err(_) if share.is_needed() && held_back_since.elapsed() >= HELD_BACK_MAX => {
+                return Err(ConnectionError::HeldBack);
+            }
             Err(_) => {}
         }
     }

@@ -14,11 +14,18 @@ use super::error::ConnectionError;
 use super::handover::Handover;
 use super::read_buffer::ReadBuffer;
 use super::stream::Reader;
+use crate::input::memory::Share;
 use crate::msgpack::{self, JsonFramer};
 use crate::wire::forward::{Layout, Scanner};
 
 /// After so long without a byte, a connection gives memory back.
 const REST_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a sender may pause inside a message while others wait for the memory that it takes.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// How long a message may take that goes beyond the input's memory while others wait to.
+const TURN_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// Serves a connection whose sender may send batches.
 ///
@@ -30,6 +37,7 @@ const REST_AFTER: Duration = Duration::from_secs(1);
 pub(super) async fn run<R, W>(
     shared: &Shared,
     buffer: ReadBuffer,
+    share: Share,
     reader: R,
     writer: W,
 ) -> Result<(), ConnectionError>
@@ -45,6 +53,7 @@ where
         handover: Handover::new(shared, queue, &unacknowledged),
         shared,
         buffer,
+        share,
         reader,
         dialect: Dialect::Unknown,
     };
@@ -65,6 +74,8 @@ struct Reading<'a, R> {
     handover: Handover<'a>,
     shared: &'a Shared,
     buffer: ReadBuffer,
+    /// What the buffer, and what is unpacked from it, take of the input's memory.
+    share: Share,
     reader: R,
     dialect: Dialect,
 }
@@ -90,12 +101,16 @@ impl<R: Reader> Reading<'_, R> {
             match self.frame()? {
                 Framed::Message(layout) => {
                     let bytes = self.buffer.unused();
-                    self.handover.message(bytes, &layout, &self.reader).await?;
+                    let share = &mut self.share;
+                    self.handover
+                        .message(bytes, &layout, share, &self.reader)
+                        .await?;
                     self.buffer.consume(layout.len);
                 }
                 Framed::Json { len } => {
                     let text = &self.buffer.unused()[..len];
-                    self.handover.json(text, &self.reader).await?;
+                    let share = &mut self.share;
+                    self.handover.json(text, share, &self.reader).await?;
                     self.buffer.consume(len);
                 }
                 Framed::Incomplete { needed } => {
@@ -141,11 +156,13 @@ impl<R: Reader> Reading<'_, R> {
         let mut patience = REST_AFTER.min(idle_timeout);
         let mut waited = Duration::ZERO;
         loop {
-            let filling = self.buffer.fill(&mut self.reader, needed);
-            if let Ok(read) = timeout(patience, filling).await {
+            self.make_way(waited)?;
+            self.buffer.make_room(needed, &mut self.share).await;
+            let reading = self.buffer.read(&mut self.reader, needed);
+            if let Ok(read) = timeout(patience, reading).await {
                 return Ok(read?);
             }
-            self.buffer.rest();
+            self.buffer.rest(&mut self.share);
             waited = waited.saturating_add(patience);
             if waited >= idle_timeout {
                 if self.handover.is_settled() {
@@ -153,8 +170,17 @@ impl<R: Reader> Reading<'_, R> {
                 }
                 waited = Duration::ZERO;
             }
-            patience = idle_timeout - waited;
+            patience = PAUSE_MAX.min(idle_timeout - waited);
         }
+    }
+
+    /// Nobody may hold what others wait for and do nothing with it.
+    fn make_way(&self, paused: Duration) -> Result<(), ConnectionError> {
+        let is_slow = paused >= PAUSE_MAX || self.share.turn_age() >= TURN_TIME_MAX;
+        if is_slow && self.share.is_needed() {
+            return Err(ConnectionError::Slow);
+        }
+        Ok(())
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod exchange;
 mod limits;
+mod memory;
 mod rig;
 mod security;

@@ -9,23 +9,19 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::body;
+use super::body::{self, Bounds};
 use super::decode::{Decoding, GROWTH_MAX};
 use super::head::Head;
-use super::memory::{Memory, Reserved};
 use super::refusal::Refusal;
 use crate::buffer::Incoming;
 use crate::config::plan::HttpInputPlan;
 use crate::event::Timestamp;
 use crate::input::InputContext;
+use crate::input::memory::{Memory, Share};
 use crate::wire::compression::UnpackError;
 
 /// Larger bodies are decoded on a thread of their own: this one takes a quarter of a millisecond.
 const DECODED_HERE_SIZE_MAX: usize = 64 * 1024;
-
-/// By how much logs shrink at most, when they are packed in the usual way. A body that shrank by
-/// more is unpacked a second time.
-const PACKING_USUAL: usize = 16;
 
 struct Http {
     context: InputContext,
@@ -45,14 +41,14 @@ struct Taken {
 /// Entries with the memory that they take.
 struct Payload {
     entries: Vec<u8>,
-    _reserved: Reserved,
+    _share: Share,
 }
 
 pub(super) fn router(context: InputContext, plan: &HttpInputPlan) -> Router {
     let http = Http {
+        memory: Memory::new(plan.read_memory_max, &context.stats),
         context,
         plan: plan.clone(),
-        memory: Memory::for_bodies_of(plan.unpacked_size_max),
     };
     Router::new().fallback(answer).with_state(Arc::new(http))
 }
@@ -80,8 +76,14 @@ impl Http {
                 return Err(refusal);
             }
         };
-        let body = body::read(body, head.size, self.plan.body_size_max).await?;
-        let payload = self.payload(&head, body).await?;
+        let bounds = Bounds {
+            size: head.size,
+            size_max: self.plan.body_size_max,
+            patience: self.plan.patience,
+        };
+        let mut share = self.memory.share();
+        let body = body::read(body, bounds, &mut share).await?;
+        let payload = self.payload(&head, body, share).await?;
         self.store(&head, &payload.entries).await
     }
 
@@ -114,56 +116,63 @@ impl Http {
         stats.bytes.fetch_add(size as u64, Relaxed);
     }
 
-    /// The entries in a body.
-    async fn payload(&self, head: &Head, body: Bytes) -> Result<Payload, Refusal> {
+    /// The entries in a body, whose memory `share` holds.
+    async fn payload(&self, head: &Head, body: Bytes, share: Share) -> Result<Payload, Refusal> {
         let size_max = self.plan.unpacked_size_max;
-        let usual = body.len().saturating_mul(PACKING_USUAL).min(size_max);
+        let claimed = head
+            .codec
+            .map_or(body.len(), |codec| codec.claimed_size(&body).min(size_max));
         let arrival = || Timestamp::from_ns(self.context.clock.now().unix_ns);
         let decoding = Decoding {
             codec: head.codec,
             format: head.format,
             time: head.time.unwrap_or_else(arrival),
-            unpacked_size_max: usual,
+            unpacked_size_max: claimed,
         };
-        match self.decode(decoding, body.clone()).await {
-            Err(Refusal::Packing(UnpackError::TooLarge { .. })) if usual < size_max => {
-                let unusual = Decoding {
+        match self.decode(decoding, body.clone(), share).await? {
+            (Err(Refusal::Packing(UnpackError::TooLarge { .. })), share) if claimed < size_max => {
+                let decoding = Decoding {
                     unpacked_size_max: size_max,
                     ..decoding
                 };
-                self.decode(unusual, body).await
+                let (entries, share) = self.decode(decoding, body, share).await?;
+                Ok(Payload::new(entries?, share))
             }
-            decoded => decoded,
+            (entries, share) => Ok(Payload::new(entries?, share)),
         }
     }
 
-    async fn decode(&self, decoding: Decoding, body: Bytes) -> Result<Payload, Refusal> {
-        let unpacked_size = match decoding.codec {
-            None => body.len(),
-            Some(_) => decoding.unpacked_size_max,
-        };
-        let most = unpacked_size.saturating_mul(1 + GROWTH_MAX);
-        let reserved = self.memory.reserve(most).await;
+    /// Decodes a body; the share holds body and entries then.
+    async fn decode(
+        &self,
+        decoding: Decoding,
+        body: Bytes,
+        mut share: Share,
+    ) -> Result<(Result<Vec<u8>, Refusal>, Share), Refusal> {
+        let most = decoding.unpacked_size_max.saturating_mul(1 + GROWTH_MAX);
+        body::grow(&mut share, most, self.plan.patience).await?;
         let decode = move || {
-            decoding
-                .entries(&body)
-                .map(|entries| Payload::new(entries, reserved))
+            let entries = decoding.entries(&body);
+            let kept = entries.as_ref().map_or(0, Vec::capacity);
+            share.give_back(most.saturating_sub(kept));
+            (entries, share)
         };
-        if unpacked_size <= DECODED_HERE_SIZE_MAX {
-            return decode();
+        if decoding.unpacked_size_max <= DECODED_HERE_SIZE_MAX {
+            return Ok(decode());
         }
-        // It goes on, and keeps what it reserved, even if the sender hangs up meanwhile.
+        // It goes on, and keeps its share, even if the sender hangs up meanwhile.
         let decoded = tokio::task::spawn_blocking(decode).await;
-        decoded.map_err(|_| Refusal::Internal)?
+        decoded.map_err(|_| Refusal::Internal)
     }
 }
 
 impl Payload {
-    fn new(entries: Vec<u8>, mut reserved: Reserved) -> Self {
-        reserved.shrink(entries.capacity());
+    /// The body is gone by now.
+    fn new(entries: Vec<u8>, mut share: Share) -> Self {
+        share.keep(entries.capacity());
         Self {
             entries,
-            _reserved: reserved,
+            _share: share,
         }
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Refusal {
     TooLarge { size_max: usize },
     #[error("the body came too slowly")]
     Slow,
+    #[error("other bodies take all the memory that there is for them")]
+    NoMemory,
     #[error("the body was cut off")]
     CutOff,
     #[error("{0}")]
@@ -80,7 +82,8 @@ impl Refusal {
             }
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Refused(
+            Self::NoMemory
+            | Self::Refused(
                 Refused::HeldBack { .. } | Refused::NotStored { .. } | Refused::Stopping,
             ) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -89,7 +92,9 @@ impl Refusal {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused(Refused::HeldBack { retry_after, .. }) => Some(*retry_after),
-            Self::Refused(Refused::NotStored { .. } | Refused::Stopping) => Some(RETRY_AFTER),
+            Self::NoMemory | Self::Refused(Refused::NotStored { .. } | Refused::Stopping) => {
+                Some(RETRY_AFTER)
+            }
             _ => None,
         }
     }

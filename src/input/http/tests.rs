@@ -70,6 +70,7 @@ const UNPACKED_SIZE_MAX: usize = 1_000_000;
 
 fn plan() -> HttpInputPlan {
     HttpInputPlan {
+        read_memory_max: 64 << 20,
         listen: "127.0.0.1:0".parse().unwrap(),
         body_size_max: BODY_SIZE_MAX,
         unpacked_size_max: UNPACKED_SIZE_MAX,

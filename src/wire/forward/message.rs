@@ -4,8 +4,9 @@ use super::Layout;
 use crate::msgpack::{self, Cursor, Value};
 use crate::wire::compression::Codec;
 
-/// The longest `chunk` that is echoed, in bytes of its encoding.
-pub const CHUNK_SIZE_MAX: usize = 65_535;
+/// The longest `chunk` that is echoed, in bytes of its encoding. Senders use 30 or so; many of
+/// them are kept at a time.
+pub const CHUNK_SIZE_MAX: usize = 1_024;
 
 /// A message, borrowed from the bytes that it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,6 +128,19 @@ impl Accept for Recorder {
     }
 }
 
+/// A context for an input, with its intake.
+pub(super) fn context() -> (InputContext, Arc<Recorder>) {
+    let recorder = Arc::new(Recorder::new());
+    let context = InputContext {
+        name: "test".into(),
+        intake: Intake::new(recorder.clone()),
+        stats: Arc::default(),
+        stop: CancellationToken::new(),
+        clock: Clock::start(),
+    };
+    (context, recorder)
+}
+
 /// A running input.
 pub(super) struct Rig {
     pub(super) address: std::net::SocketAddr,
@@ -141,16 +154,9 @@ impl Rig {
     pub(super) fn start(plan: &ForwardInputPlan) -> Self {
         let input = ForwardInput::bind(plan).unwrap();
         let address = input.local_addr().unwrap();
-        let recorder = Arc::new(Recorder::new());
-        let stats = Arc::new(InputStats::default());
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(input.run(InputContext {
-            name: "test".into(),
-            intake: Intake::new(recorder.clone()),
-            stats: stats.clone(),
-            stop: stop.clone(),
-            clock: Clock::start(),
-        }));
+        let (context, recorder) = context();
+        let (stats, stop) = (context.stats.clone(), context.stop.clone());
+        let running = tokio::spawn(input.run(context));
         Self {
             address,
             recorder,
@@ -219,6 +225,7 @@ pub(super) fn plan() -> ForwardInputPlan {
         message_size_max: 16 << 20,
         unpacked_size_max: 16 << 20,
         connections_max: 100,
+        read_memory_max: 32 << 20,
         idle_timeout: None,
         security: None,
         tls: None,
