@@ -134,6 +134,8 @@ struct State {
     is_dirty: bool,
     /// Whether the directory entry is on the medium for certain.
     is_entry_durable: bool,
+    /// The count of failed directory syncs before the file was created.
+    entry_epoch: u64,
     /// A sync failed: the file is never synced again.
     is_latched: bool,
     /// Whether event times were lost by a restart.
@@ -323,6 +325,7 @@ impl State {
             synced_version: 0,
             is_dirty: false,
             is_entry_durable: true,
+            entry_epoch: 0,
             is_latched: false,
             is_time_unknown: is_staged && found.contents.frame_count > 0,
             is_evidence: false,

@@ -108,10 +108,16 @@ fn sync_entries(shared: &Shared, jobs: &mut [Job]) {
         .iter_mut()
         .filter(|job| job.goal.needs_entry && job.outcome.is_ok())
     {
+        if job.goal.entry_epoch != shared.entry_failures.load(Ordering::Acquire) {
+            // The sync that failed was to write this entry, too: another one might succeed
+            // without it (`a_failed_directory_sync_refuses_every_file_it_was_to_cover`).
+            let lost = io::Error::other("an earlier sync of its directory failed");
+            job.outcome = Err(Arc::new(lost));
+            continue;
+        }
         let dir = &job.chunk.route.dir;
         if !dirs.contains_key(dir) {
-            shared.counters.synced();
-            dirs.insert(dir.clone(), shared.fs.sync_dir(dir).map_err(Arc::new));
+            dirs.insert(dir.clone(), shared.sync_dir(dir).map_err(Arc::new));
         }
         if let Some(outcome) = dirs.get(dir) {
             job.outcome.clone_from(outcome);
@@ -157,10 +163,12 @@ fn remove_files(shared: &Shared, round: &Round) {
     shared.queue.push_stale_dirs(freed.into_keys());
 }
 
-/// A removal that a power cut undoes is repeated by recovery; an error here changes nothing.
+/// A removal that a power cut undoes is repeated by recovery, so that an error here matters only
+/// to files that are new in the directory.
 fn sync_stale_dirs(shared: &Shared, round: &Round) {
     for dir in &round.stale_dirs {
-        shared.counters.synced();
-        let _ = shared.fs.sync_dir(dir);
+        if shared.sync_dir(dir).is_err() {
+            shared.counters.failed();
+        }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) ids: IdSource,
     pub(crate) counters: Counters,
     pub(crate) is_closed: AtomicBool,
+    /// Failed directory syncs. Entries made before one may be lost although a later one succeeds.
+    pub(crate) entry_failures: AtomicU64,
     pub(crate) now_ns: i64,
     clock: Option<MonotonicClock>,
     quarantined_bytes: Arc<AtomicU64>,
@@ -83,10 +85,19 @@ impl Shared {
             ids: IdSource::new(options.id_seed),
             counters: Counters::default(),
             is_closed: AtomicBool::new(false),
+            entry_failures: AtomicU64::new(0),
             now_ns: options.now_ns,
             clock: options.clock,
             quarantined_bytes: Arc::default(),
         }
+    }
+
+    /// Syncs a directory of chunks; remembers it if that failed.
+    pub(crate) fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
+        self.counters.synced();
+        self.fs.sync_dir(dir).inspect_err(|_| {
+            self.entry_failures.fetch_add(1, Ordering::AcqRel);
+        })
     }
 
     /// The clock's reading, or 0.
@@ -281,14 +292,23 @@ fn make_dirs(fs: &dyn Fs, dir: &Path) -> Result<(), StoreIoError> {
             .map_err(StoreIoError::on("create", &dir))?;
     }
     fs.sync_dir(dir).map_err(StoreIoError::on("sync", dir))?;
-    match dir.parent() {
-        // The data directory's own entry. Its parent may be one we may not open.
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            let _ = fs.sync_dir(parent);
+    dir.ancestors()
+        .skip(1)
+        .try_for_each(|above| sync_above(fs, above))
+}
+
+/// Makes the entries of a directory above the data directory durable: it may have been created
+/// with it. Not every such directory may be opened or can be synced; one whose device fails must
+/// be heard of (`a_directory_above_that_cannot_be_synced_is_an_error`).
+fn sync_above(fs: &dyn Fs, dir: &Path) -> Result<(), StoreIoError> {
+    let is_here = dir.as_os_str().is_empty();
+    let dir = if is_here { Path::new(".") } else { dir };
+    match fs.sync_dir(dir) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            Err(StoreIoError::on("sync", dir)(error))
         }
-        _ => {}
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn take_lock(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn LockGuard>, OpenError> {

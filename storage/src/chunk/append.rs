@@ -1,6 +1,7 @@
 //! Writing a frame into a chunk, and creating the file with the first one.
 
 use std::io::{ErrorKind, IoSlice};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 use super::notices::Notice;
@@ -124,6 +125,8 @@ impl Chunk {
     }
 
     fn create(self: &Arc<Chunk>, writer: &mut Writer) -> Result<Arc<Lease>, StoreIoError> {
+        let entry_epoch = self.route.shared.entry_failures.load(Ordering::Acquire);
+        lock(&self.state).entry_epoch = entry_epoch;
         let created = self.lease_with(|| self.route.shared.fs.create_new(&self.path));
         created.map_err(|error| {
             writer.status = WriterStatus::Closed;

@@ -19,6 +19,7 @@ use crate::sync::lock;
 pub(crate) struct SyncGoal {
     pub(crate) lease: Arc<Lease>,
     pub(crate) needs_entry: bool,
+    pub(crate) entry_epoch: u64,
     version: u64,
     contents: Contents,
     is_sealed: bool,
@@ -43,6 +44,7 @@ impl Chunk {
         Some(SyncGoal {
             lease: state.lease.clone()?,
             needs_entry: !state.is_entry_durable,
+            entry_epoch: state.entry_epoch,
             version: state.version,
             contents: state.contents,
             is_sealed: state.phase != Phase::Staged,

@@ -15,16 +15,19 @@ use crate::sync::lock;
 
 mod disk;
 mod faults;
+mod gate;
 mod inode;
 mod survivors;
 
 use disk::{Disk, InodeId};
 pub use faults::{Calls, Faults};
+use gate::Gate;
+pub use gate::HeldSyncs;
 pub use survivors::Survivors;
 
 /// A simulated file system; clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub struct SimFs(Arc<Mutex<Disk>>);
+pub struct SimFs(Arc<Mutex<Disk>>, Arc<Gate>);
 
 /// One changing operation, in the order they were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +65,19 @@ impl SimFs {
         lock(&self.0).set_faults(faults);
     }
 
+    /// Makes every call that syncs a file's data wait until the guard is dropped.
+    pub fn hold_syncs(&self) -> HeldSyncs {
+        HeldSyncs::new(&self.1)
+    }
+
     /// Changing operations made so far; the measure of [`Faults::power_off_after`].
     pub fn op_count(&self) -> u64 {
         lock(&self.0).op_count
+    }
+
+    /// Whether the next changing operation will still find the power on.
+    pub fn has_power(&self) -> bool {
+        lock(&self.0).check_power().is_ok()
     }
 
     /// Everything done so far.
@@ -85,12 +98,13 @@ impl SimFs {
     /// What a power cut at this moment leaves if these changes survive.
     pub fn after_power_cut_leaving(&self, survivors: Survivors) -> SimFs {
         let disk = lock(&self.0).after_power_cut(survivors);
-        SimFs(Arc::new(Mutex::new(disk)))
+        SimFs(Arc::new(Mutex::new(disk)), Arc::default())
     }
 
     /// What a killed process leaves: everything it wrote.
     pub fn after_kill(&self) -> SimFs {
-        SimFs(Arc::new(Mutex::new(lock(&self.0).after_kill())))
+        let disk = lock(&self.0).after_kill();
+        SimFs(Arc::new(Mutex::new(disk)), Arc::default())
     }
 
     /// A file's bytes as programs see them.
@@ -247,6 +261,7 @@ impl File for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.fs.1.pass();
         lock(&self.fs.0).sync_data(self.inode, &self.path)
     }
 

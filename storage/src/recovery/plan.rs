@@ -1,25 +1,26 @@
 //! Deciding what to do with each file, from the reports alone.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::path::Path;
 
 use super::scan::{ChunkReport, FileReport, Tail};
 use super::{Action, Step};
 use crate::header::SlotState;
+use crate::key::ChunkKey;
+use crate::meta::DeadNote;
+
+/// The newest chunk of each key, whatever its state.
+type Newest<'a> = HashMap<(&'a ChunkKey, Option<&'a DeadNote>), &'a Path>;
 
 /// What start-up would do with the files of a route that now has these destinations. One step
 /// for each report, in the same order.
 pub fn plan(reports: &[FileReport], destinations: &[String]) -> Vec<Step> {
-    let mut resumed = HashSet::new();
+    let newest = newest(reports);
     reports
         .iter()
         .map(|report| {
             let (action, reason) = match report {
-                FileReport::Chunk(chunk) => {
-                    let is_first = |chunk: &ChunkReport| {
-                        resumed.insert((chunk.meta.key.clone(), chunk.meta.note.clone()))
-                    };
-                    plan_chunk(chunk, destinations, is_first)
-                }
+                FileReport::Chunk(chunk) => plan_chunk(chunk, destinations, &newest),
                 other => plan_other(other),
             };
             Step {
@@ -29,6 +30,22 @@ pub fn plan(reports: &[FileReport], destinations: &[String]) -> Vec<Step> {
             }
         })
         .collect()
+}
+
+/// By the order of the names, which is that of creation.
+fn newest(reports: &[FileReport]) -> Newest<'_> {
+    let mut newest: Newest<'_> = HashMap::new();
+    for report in reports {
+        if let FileReport::Chunk(chunk) = report {
+            let place = newest.entry(key(chunk)).or_insert(&chunk.path);
+            *place = (*place).max(&chunk.path);
+        }
+    }
+    newest
+}
+
+fn key(chunk: &ChunkReport) -> (&ChunkKey, Option<&DeadNote>) {
+    (&chunk.meta.key, chunk.meta.note.as_ref())
 }
 
 fn plan_other(report: &FileReport) -> (Action, String) {
@@ -49,7 +66,7 @@ fn plan_other(report: &FileReport) -> (Action, String) {
 fn plan_chunk(
     chunk: &ChunkReport,
     destinations: &[String],
-    is_first_of_key: impl FnOnce(&ChunkReport) -> bool,
+    newest: &Newest<'_>,
 ) -> (Action, String) {
     let is_served = |slot: &Option<SlotState>| slot.is_some_and(|state| state != SlotState::Owed);
     if !chunk.slots.is_empty() && chunk.slots.iter().all(is_served) {
@@ -75,7 +92,7 @@ fn plan_chunk(
     if chunk.frame_count == 0 {
         return plan_frameless(tail);
     }
-    if let Some(reason) = why_not_resumed(chunk, tail, destinations, is_first_of_key) {
+    if let Some(reason) = why_not_resumed(chunk, tail, destinations, newest) {
         return (Action::Seal, reason);
     }
     (
@@ -96,7 +113,7 @@ fn why_not_resumed(
     chunk: &ChunkReport,
     tail: &Tail,
     destinations: &[String],
-    is_first_of_key: impl FnOnce(&ChunkReport) -> bool,
+    newest: &Newest<'_>,
 ) -> Option<String> {
     if let Some(damage) = tail.damage.first() {
         let (bytes, offset) = (
@@ -108,8 +125,10 @@ fn why_not_resumed(
         Some("its seal record is damaged".to_owned())
     } else if chunk.meta.destinations != destinations {
         Some("the route's destinations have changed".to_owned())
-    } else if !is_first_of_key(chunk) {
-        Some("an older chunk of its key goes on".to_owned())
+    } else if newest.get(&key(chunk)) != Some(&chunk.path.as_path()) {
+        // Its seal was lost. What comes now belongs behind what the newer one holds
+        // (`what_is_appended_after_a_lost_seal_comes_last`).
+        Some("a newer chunk of its key exists".to_owned())
     } else {
         None
     }

@@ -1,201 +1,318 @@
-//! Every crash point of a scenario: the power goes off after each operation in turn.
+//! Every crash point of every scenario, and what each kind of power cut leaves there.
+//!
+//! A scenario runs once on a healthy disk, which counts its operations. Then it runs once for
+//! each of them, with the power off from there on, and the store is reopened from each kind of
+//! surviving image. It must then take appends and deliver, to each destination, every append
+//! whose receipt had resolved and which that destination had not committed: once, byte for byte,
+//! in order within its key, and nothing that was never appended. What is damaged is named and set
+//! aside; once all is delivered the disk is empty.
+//!
+//! `FOREBAY_CRASH_SEEDS` sets how many random subsets of the unsynced changes are tried at each
+//! crash point.
 
 use super::*;
-use crate::SealReason;
-use crate::fs::sim::Faults;
+use crate::fs::sim::{Calls, Faults, Survivors};
 
-/// What was promised before the power went off.
+mod ledger;
+mod life;
+mod scenarios;
+
+use ledger::Ledger;
+use life::{Life, Setup};
+use scenarios::Scenario;
+
+/// Whom dead letters are "delivered" to in the ledger.
+const DEAD: &str = "(dead letters)";
+
+/// What was tried, for the line printed at the end.
 #[derive(Default)]
-struct Promised {
-    /// Payloads whose receipts resolved, by tag, in order.
-    stored: Vec<(&'static str, Vec<u8>)>,
-    /// Payloads that were tried.
-    tried: Vec<Vec<u8>>,
-    /// Payloads whose delivery was committed, as far as the power allowed.
-    committed: Vec<Vec<u8>>,
-    /// Payloads whose commit succeeded.
-    settled: Vec<Vec<u8>>,
+struct Tally {
+    crash_points: u64,
+    images: u64,
+    appends: u64,
+    stored: u64,
 }
 
-impl Promised {
-    fn append(&mut self, rig: &Rig, tag: &'static str, payload: Vec<u8>) {
-        self.tried.push(payload.clone());
-        let Ok(appended) = rig.try_append(tag, &payload) else {
-            return;
-        };
-        if appended.receipt.wait().is_ok() {
-            self.stored.push((tag, payload));
-        }
+impl Tally {
+    fn count(&mut self, ledger: &Ledger) {
+        self.crash_points += 1;
+        self.appends += ledger.tried_count() as u64;
+        self.stored += ledger.stored_count() as u64;
     }
 
-    fn append_group(&mut self, rig: &Rig, tag: &'static str, payloads: [Vec<u8>; 3]) {
-        let receipts: Vec<_> = payloads
-            .into_iter()
-            .filter_map(|payload| {
-                self.tried.push(payload.clone());
-                Some((rig.try_append(tag, &payload).ok()?.receipt, payload))
-            })
-            .collect();
-        let stored = receipts
-            .into_iter()
-            .filter_map(|(receipt, payload)| receipt.wait().is_ok().then_some((tag, payload)));
-        self.stored.extend(stored);
+    fn print(&self, what: &str) {
+        println!(
+            "{what}: {} crash points, {} images reopened, {} appends, {} acknowledged, 0 lost",
+            self.crash_points, self.images, self.appends, self.stored
+        );
     }
+}
 
-    /// Delivers the oldest chunk, as far as the power allows.
-    fn deliver(&mut self, rig: &Rig) {
-        let Some(chunk) = rig.route.chunks().into_iter().next() else {
-            return;
-        };
-        let Ok(claim) = rig.route.claim(chunk.id, 0) else {
-            return;
-        };
-        let Ok(mut reader) = claim.reader() else {
-            return;
-        };
-        let mut delivered = Vec::new();
-        while let Ok(Some(window)) = reader.next_window() {
-            delivered.extend(window.frames().map(|frame| frame.payload.to_vec()));
+fn number_from_env(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number")),
+        Err(_) => default,
+    }
+}
+
+/// The kinds of surviving image, and some random ones that differ from one crash point to the
+/// next.
+fn survivors(crash_point: u64) -> Vec<Survivors> {
+    let seeds = number_from_env("FOREBAY_CRASH_SEEDS", 2);
+    let mut kinds = vec![
+        Survivors::Nothing,
+        Survivors::Everything,
+        Survivors::Entries,
+        Survivors::Metadata,
+        Survivors::Data,
+    ];
+    let random = |seed| Survivors::Random(crash_point.wrapping_mul(1_000_003) + seed);
+    kinds.extend((0..seeds).map(random));
+    kinds
+}
+
+/// Reopens an image and checks every promise. With `is_exact` the image has all that was written.
+fn check(image: &SimFs, setup: &Setup, ledger: &Ledger, is_exact: bool) -> Result<(), String> {
+    let life = Life::begin(image, setup).map_err(|error| error.to_string())?;
+    if let Some(failure) = life.recovered.failures.first() {
+        return Err(failure.to_string());
+    }
+    life.check_damage()?;
+    let mut ledger = ledger.clone();
+    for tag in ["a", "b"] {
+        let stored = life.store(&mut ledger, tag, 30);
+        stored.ok_or("what recovery left takes no appends")?;
+    }
+    life.drain(&ledger, is_exact)
+}
+
+/// The scenario with the power off after so many operations.
+fn run_until(scenario: &Scenario, crash_point: u64) -> (SimFs, Ledger) {
+    let fs = SimFs::new();
+    fs.set_faults(Faults {
+        power_off_after: Some(crash_point),
+        ..Faults::default()
+    });
+    let ledger = scenario.run(&fs);
+    (fs, ledger)
+}
+
+fn healthy_op_count(scenario: &Scenario) -> u64 {
+    let fs = SimFs::new();
+    let ledger = scenario.run(&fs);
+    assert_eq!(
+        ledger.stored_count(),
+        scenario.stored_count,
+        "{}",
+        scenario.name
+    );
+    check(&fs.after_kill(), &scenario.setup, &ledger, true)
+        .unwrap_or_else(|why| panic!("{}, healthy: {why}", scenario.name));
+    fs.op_count()
+}
+
+#[test]
+fn no_crash_point_loses_repeats_reorders_or_invents_an_append() {
+    let mut tally = Tally::default();
+    for scenario in scenarios::all() {
+        // Threads may order operations otherwise than in the healthy run: a few more.
+        for crash_point in 0..healthy_op_count(&scenario) + 3 {
+            let (fs, ledger) = run_until(&scenario, crash_point);
+            tally.count(&ledger);
+            for survivors in survivors(crash_point) {
+                let image = fs.after_power_cut_leaving(survivors);
+                let is_exact = survivors == Survivors::Everything;
+                tally.images += 1;
+                check(&image, &scenario.setup, &ledger, is_exact).unwrap_or_else(|why| {
+                    panic!(
+                        "{}, cut after {crash_point}, {survivors:?}: {why}",
+                        scenario.name
+                    )
+                });
+            }
+            tally.images += 1;
+            check(&fs.after_kill(), &scenario.setup, &ledger, true).unwrap_or_else(|why| {
+                panic!("{}, killed after {crash_point}: {why}", scenario.name)
+            });
         }
-        if u32::try_from(delivered.len()) == Ok(chunk.frame_count) {
-            // Once tried, a commit may be on disk even if it answers with an error.
-            self.committed.extend(delivered.clone());
-            if claim.commit(500).is_ok() {
-                self.settled.extend(delivered);
+    }
+    tally.print("crash points");
+}
+
+/// Recovery of an image crashes after each of its own operations.
+#[test]
+fn a_crash_during_recovery_loses_nothing_either() {
+    let mut tally = Tally::default();
+    for scenario in scenarios::all() {
+        for crash_point in (0..healthy_op_count(&scenario)).step_by(7) {
+            let (fs, ledger) = run_until(&scenario, crash_point);
+            let image = fs.after_power_cut(crash_point);
+            let recovery = image.after_kill();
+            drop(Life::begin(&recovery, &scenario.setup));
+            for second in 0..recovery.op_count() {
+                let again = image.after_kill();
+                again.set_faults(Faults {
+                    power_off_after: Some(second),
+                    ..Faults::default()
+                });
+                drop(Life::begin(&again, &scenario.setup));
+                tally.count(&ledger);
+                tally.images += 1;
+                let image = again.after_power_cut(second);
+                check(&image, &scenario.setup, &ledger, false).unwrap_or_else(|why| {
+                    panic!(
+                        "{}, cut after {crash_point}, recovery after {second}: {why}",
+                        scenario.name
+                    )
+                });
             }
         }
     }
+    tally.print("crashes of recovery");
 }
 
-fn payload(n: u8, len: usize) -> Vec<u8> {
-    vec![n; len]
-}
+type Break = fn(Calls) -> Faults;
 
-/// Two lives: appends, a seal, a delivery, a restart, more of all.
-fn scenario(fs: &SimFs) -> Promised {
-    let mut promised = Promised::default();
-    if let Ok(rig) = try_rig(fs, options()) {
-        promised.append(&rig, "a", payload(1, 10));
-        promised.append_group(
-            &rig,
-            "b",
-            [payload(2, 700), payload(3, 5000), payload(4, 3)],
-        );
-        promised.append(&rig, "a", payload(5, 6000));
-        rig.route.seal_staged(SealReason::Age, 200);
-        rig.store.sync();
-        promised.deliver(&rig);
-        promised.append(&rig, "a", payload(6, 100));
-    }
-    if let Ok(rig) = try_rig(fs, options()) {
-        promised.append(&rig, "a", payload(7, 1500));
-        promised.append_group(&rig, "c", [payload(8, 20), payload(9, 20), payload(10, 20)]);
-        rig.route.seal_staged(SealReason::Shutdown, 300);
-    }
-    promised
-}
+/// The kinds of call that fail, each as a fault.
+const BREAKS: [(&str, Break); 7] = [
+    ("sync", |failing_syncs| Faults {
+        failing_syncs,
+        ..Faults::default()
+    }),
+    ("directory sync", |failing_dir_syncs| Faults {
+        failing_dir_syncs,
+        ..Faults::default()
+    }),
+    ("sync of all", |failing_sync_alls| Faults {
+        failing_sync_alls,
+        ..Faults::default()
+    }),
+    ("write", |failing_writes| Faults {
+        failing_writes,
+        ..Faults::default()
+    }),
+    ("allocation", |failing_allocations| Faults {
+        failing_allocations,
+        ..Faults::default()
+    }),
+    ("read", |failing_reads| Faults {
+        failing_reads,
+        ..Faults::default()
+    }),
+    ("rename or removal", |failing_moves| Faults {
+        failing_moves,
+        ..Faults::default()
+    }),
+];
 
-/// Everything promised is there, once, in order, and nothing is that was never appended.
-fn check(survivor: &SimFs, promised: &Promised, context: &str) {
-    let rig = try_rig(survivor, options()).unwrap_or_else(|error| panic!("{context}: {error}"));
-    assert!(
-        rig.recovered.failures.is_empty(),
-        "{context}: {:?}",
-        rig.recovered.failures
-    );
-    let found = rig.all_payloads();
-    for payload in &found {
-        assert!(
-            promised.tried.contains(payload),
-            "{context}: foreign payload"
-        );
-        let copies = found.iter().filter(|other| *other == payload).count();
-        assert_eq!(copies, 1, "{context}: a payload twice");
-    }
-    for tag in ["a", "b", "c"] {
-        let of_tag: Vec<_> = promised
-            .stored
-            .iter()
-            .filter(|(other, _)| *other == tag)
-            .map(|(_, p)| p)
-            .collect();
-        let mut last = None;
-        for payload in of_tag {
-            let place = found.iter().position(|other| other == payload);
-            assert!(
-                place.is_some() || promised.committed.contains(payload),
-                "{context}: {} bytes of {} lost; {:?}",
-                payload.len(),
-                payload[0],
-                rig.recovered.steps,
-            );
-            assert!(place.is_none() || place > last, "{context}: out of order");
-            last = place.or(last);
+/// Each kind of call fails at each place, once and for ever, and then the power goes.
+#[test]
+fn no_failing_call_makes_a_promise_that_a_power_cut_breaks() {
+    let mut tally = Tally::default();
+    for scenario in scenarios::all() {
+        for (what, fault) in BREAKS {
+            for call in 0..12 {
+                for calls in [Calls::from([call]), Calls::from_on(call)] {
+                    let fs = SimFs::new();
+                    fs.set_faults(fault(calls.clone()));
+                    let ledger = scenario.run(&fs);
+                    tally.count(&ledger);
+                    for survivors in [Survivors::Nothing, Survivors::Random(call)] {
+                        tally.images += 1;
+                        let image = fs.after_power_cut_leaving(survivors);
+                        check(&image, &scenario.setup, &ledger, false).unwrap_or_else(|why| {
+                            panic!(
+                                "{}, failing {what} {calls:?}, {survivors:?}: {why}",
+                                scenario.name
+                            )
+                        });
+                    }
+                }
+            }
         }
     }
-    // What recovery left must work, and be stable.
-    rig.store("a", b"after")
-        .unwrap_or_else(|error| panic!("{context}: {error}"));
+    tally.print("failing calls");
 }
 
+/// The seal of a chunk is lost while its successor is durable.
 #[test]
-fn no_crash_point_loses_repeats_or_invents_an_append() {
-    let healthy = SimFs::new();
-    let promised = scenario(&healthy);
-    assert_eq!(promised.stored.len(), 10);
-    let op_count = healthy.op_count();
-    assert!(op_count > 40, "{op_count}");
-    for after in 0..op_count + 3 {
-        let fs = SimFs::new();
+fn what_is_appended_after_a_lost_seal_comes_last() {
+    let fs = SimFs::new();
+    let setup = Setup::default();
+    let mut ledger = Ledger::default();
+    {
+        let life = Life::begin(&fs, &setup).unwrap();
+        life.store(&mut ledger, "a", 100).unwrap();
         fs.set_faults(Faults {
-            power_off_after: Some(after),
+            failing_syncs: [0].into(),
             ..Faults::default()
         });
-        let promised = scenario(&fs);
-        for seed in 0..6 {
-            check(
-                &fs.after_power_cut(seed),
-                &promised,
-                &format!("cut {after}, seed {seed}"),
-            );
-        }
-        let killed = fs.after_kill();
-        check(&killed, &promised, &format!("kill {after}"));
-        let found = rig_on(&killed, options()).all_payloads();
-        assert!(
-            !promised
-                .settled
-                .iter()
-                .any(|payload| found.contains(payload)),
-            "kill {after}"
-        );
+        assert!(life.store(&mut ledger, "a", 100).is_none());
+        life.store(&mut ledger, "a", 100).unwrap();
     }
+    let image = fs.after_power_cut_leaving(Survivors::Nothing);
+    let life = Life::begin(&image, &setup).unwrap();
+    assert_eq!(life.route.chunks().len(), 2);
+    let last = life.store(&mut ledger, "a", 100).unwrap();
+    assert_eq!(life.route.chunks().last().unwrap().id, last);
+    life.drain(&ledger, false).unwrap();
+}
+
+/// The data directory's own entry is lost with it.
+#[test]
+fn a_directory_above_that_cannot_be_synced_is_an_error() {
+    let fs = SimFs::new();
+    fs.set_faults(Faults {
+        failing_dir_syncs: [1].into(),
+        ..Faults::default()
+    });
+    assert!(Life::begin(&fs, &Setup::default()).is_err());
 }
 
 #[test]
-fn a_crash_during_recovery_loses_nothing_either() {
+fn every_directory_down_to_a_new_data_directory_is_durable_before_anything_is_promised() {
     let fs = SimFs::new();
+    let open = |fs: &SimFs| {
+        let options = crate::StoreOptions {
+            dir: PathBuf::from("/a/b/data"),
+            fs: Arc::new(fs.clone()),
+            open_files_max: 8,
+            id_seed: 7,
+            now_ns: 1,
+            clock: None,
+        };
+        let store = Store::open(options).unwrap();
+        let (route, _) = store.route("web", super::options(), Arc::new(())).unwrap();
+        (store, route)
+    };
+    let (store, route) = open(&fs);
+    let appended = route.append(1, &key("a"), None, append(b"kept")).unwrap();
+    appended.receipt.wait().unwrap();
+    let (_store, route) = open(&fs.after_power_cut_leaving(Survivors::Nothing));
+    assert_eq!(payloads_of(&route, appended.chunk), [b"kept"]);
+    drop(store);
+}
+
+/// While a round syncs its files, others are created in the directory that it syncs then.
+#[test]
+fn a_failed_directory_sync_refuses_every_file_it_was_to_cover() {
+    let fs = SimFs::new();
+    let life = Life::begin(&fs, &Setup::default()).unwrap();
+    let mut ledger = Ledger::default();
     fs.set_faults(Faults {
-        power_off_after: Some(31),
+        failing_dir_syncs: [0].into(),
         ..Faults::default()
     });
-    let promised = scenario(&fs);
-    for seed in 0..8 {
-        let torn = fs.after_power_cut(seed);
-        let ops = {
-            let copy = torn.after_kill();
-            drop(try_rig(&copy, options()));
-            copy.op_count()
-        };
-        for after in 0..ops {
-            let again = torn.after_kill();
-            again.set_faults(Faults {
-                power_off_after: Some(after),
-                ..Faults::default()
-            });
-            drop(try_rig(&again, options()));
-            let context = format!("seed {seed}, second cut {after}");
-            check(&again.after_power_cut(seed + 100), &promised, &context);
-        }
-    }
+    let held = fs.hold_syncs();
+    let first = life.append(&mut ledger, "a", 10).unwrap();
+    held.wait_for_one();
+    let second = life.append(&mut ledger, "b", 10).unwrap();
+    drop(held);
+    assert!(first.wait(&mut ledger).is_none());
+    assert!(second.wait(&mut ledger).is_none());
+    life.store(&mut ledger, "b", 10).unwrap();
+    let image = fs.after_power_cut_leaving(Survivors::Nothing);
+    check(&image, &Setup::default(), &ledger, false).unwrap();
 }

@@ -66,7 +66,7 @@ impl Disk {
         Ok(())
     }
 
-    fn check_power(&self) -> io::Result<()> {
+    pub(super) fn check_power(&self) -> io::Result<()> {
         match self.faults.power_off_after {
             Some(after) if self.op_count >= after => Err(io::Error::other("the power is off")),
             _ => Ok(()),
