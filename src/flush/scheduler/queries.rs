@@ -10,13 +10,13 @@ use super::Scheduler;
 use super::books::{DebtState, Tracked};
 
 impl Scheduler {
-    /// The queued chunk that has waited longest and is not in flight anywhere.
+    /// The queued chunk that has waited longest and is neither delivered nor buried right now.
     #[must_use]
     pub fn oldest(&self) -> Option<ChunkId> {
         self.order
             .values()
             .copied()
-            .find(|chunk| !self.is_in_flight(*chunk))
+            .find(|chunk| !self.is_held(*chunk))
     }
 
     /// Whether no chunk is queued.
@@ -58,17 +58,6 @@ impl Scheduler {
             .collect()
     }
 
-    /// Whether a chunk is in flight to any destination.
-    #[must_use]
-    pub fn is_in_flight(&self, chunk: ChunkId) -> bool {
-        match self.chunks.get(&chunk) {
-            Some(Tracked::Queued { debts, .. }) => debts
-                .iter()
-                .any(|debt| matches!(debt.state, DebtState::InFlight { .. })),
-            Some(Tracked::Staged { .. }) | None => false,
-        }
-    }
-
     /// What is known of a chunk's failed attempts at a destination.
     #[must_use]
     pub fn retry_state(&self, chunk: ChunkId, destination: usize) -> Option<&RetryState> {
@@ -80,5 +69,15 @@ impl Scheduler {
             .find(|debt| debt.destination == destination)?
             .retry
             .as_ref()
+    }
+
+    /// Whether somebody holds the chunk's claim: a delivery or a burial.
+    fn is_held(&self, chunk: ChunkId) -> bool {
+        match self.chunks.get(&chunk) {
+            Some(Tracked::Queued { debts, .. }) => debts
+                .iter()
+                .any(|debt| !matches!(debt.state, DebtState::Pending { .. })),
+            Some(Tracked::Staged { .. }) | None => false,
+        }
     }
 }

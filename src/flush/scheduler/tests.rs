@@ -401,7 +401,9 @@ fn a_rejected_chunk_is_buried_at_once_and_kept_if_that_fails() {
         },
     );
     assert!(matches!(resolved, Resolved::Bury { chunk, .. } if chunk == id(1)));
+    assert_eq!(scheduler.oldest(), None, "nobody can delete it meanwhile");
     scheduler.not_buried(at(0), id(1), 0);
+    assert_eq!(scheduler.oldest(), Some(id(1)));
     assert!(!scheduler.is_idle());
     assert_eq!(deliveries(&mut scheduler, at(60)).len(), 1);
 }
