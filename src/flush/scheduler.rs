@@ -303,8 +303,11 @@ impl Scheduler {
 }
 
 /// When a chunk with that history may be tried after a restart, if not at once.
+///
+/// Never longer than the wait was when it began: the wall clock may have been set back since.
 fn resume_at(now: Now, retry: &RetryState) -> Option<Duration> {
-    let left = retry.next_attempt_ns.saturating_sub(now.unix_ns);
+    let wait = retry.next_attempt_ns.saturating_sub(retry.last_failure_ns);
+    let left = retry.next_attempt_ns.saturating_sub(now.unix_ns).min(wait);
     let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
     Some(now.monotonic + Duration::from_nanos(left))
 }

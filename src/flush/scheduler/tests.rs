@@ -492,6 +492,22 @@ fn history_from_before_a_restart_is_kept_to() {
 }
 
 #[test]
+fn a_clock_set_back_between_two_runs_does_not_lengthen_a_wait() {
+    let mut scheduler = scheduler(FlushMode::Lazy);
+    let history = RetryState {
+        failure_count: 1,
+        first_failure_ns: at(1_000_000).unix_ns,
+        last_failure_ns: at(1_000_000).unix_ns,
+        next_attempt_ns: at(1_000_008).unix_ns,
+        last_reason: "503".to_owned(),
+    };
+    let owed = vec![(0, Some(history))];
+    scheduler.queued(at(10), Queued { chunk: id(1), owed });
+    assert!(deliveries(&mut scheduler, at(17)).is_empty());
+    assert_eq!(deliveries(&mut scheduler, at(18)).len(), 1);
+}
+
+#[test]
 fn a_purged_chunk_is_forgotten_even_in_flight() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     queue(&mut scheduler, at(0), [1, 2, 3]);
