@@ -73,6 +73,17 @@ pub fn random_u64() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
+/// 32 bits from the system's random number generator.
+///
+/// # Panics
+/// As [`random_u64`].
+#[must_use]
+pub fn random_u32() -> u32 {
+    let mut bytes = [0; 4];
+    fill_random(&mut bytes);
+    u32::from_ne_bytes(bytes)
+}
+
 /// Fills `bytes` from the system's random number generator.
 ///
 /// # Panics
@@ -84,4 +95,15 @@ pub fn fill_random(bytes: &mut [u8]) {
         filled.is_ok(),
         "the system's random number generator failed"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_numbers_use_all_their_bits() {
+        let seen = (0..64).fold(0, |seen, _| seen | random_u32());
+        assert_eq!(seen, u32::MAX);
+    }
 }

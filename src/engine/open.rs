@@ -23,7 +23,7 @@ use super::{Engine, OpenRoute};
 use crate::buffer::{Intake, IntakeStats, Room, RouteBuffer, RouteStats, Router};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
-use crate::clock::{Clock, random_u64};
+use crate::clock::{Clock, random_u32, random_u64};
 use crate::config::plan::{BufferPlan, OutputPlan, Plan, RoutePlan};
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::Output;
@@ -127,12 +127,11 @@ pub(super) async fn open(plan: Plan, clock: Clock) -> Result<Engine, Error> {
 
 impl<'p> Opening<'p> {
     fn new(plan: &'p Plan, clock: Clock) -> Result<Self, Error> {
-        let [seed, ..] = random_u64().to_ne_bytes().map(u32::from);
         let options = StoreOptions {
             dir: plan.data_dir.clone(),
             fs: Arc::new(RealFs),
             open_files_max: open_files_max(plan),
-            id_seed: seed,
+            id_seed: random_u32(),
             now_ns: clock.now().unix_ns,
             clock: Some(Arc::new(move || {
                 u64::try_from(clock.now().monotonic.as_nanos()).unwrap_or(u64::MAX)
