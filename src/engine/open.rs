@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use forebay_storage::recovery::{Action, Step};
 use forebay_storage::{
-    ChunkId, OpenError, RealFs, Recovered, Route, RouteOptions, Store, StoreOptions,
+    ChunkId, ChunkInfo, OpenError, RealFs, Recovered, Route, RouteOptions, SlotState, Store,
+    StoreOptions,
 };
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -202,6 +203,15 @@ impl<'p> Opening<'p> {
                 .dead_letters(&plan.name, dead_options, Arc::new(dead_state))?;
         report(&plan.name, &recovered);
         report(&plan.name, &dead_recovered);
+        for (output, chunks) in owed_elsewhere(&recovered.chunks, &plan.outputs) {
+            tracing::warn!(
+                route = plan.name,
+                output,
+                chunks,
+                "chunks are owed to an output that the route does not have; they are kept, and \
+                 count against its limit, until it has"
+            );
+        }
         Ok(Recovery {
             plan,
             state,
@@ -444,9 +454,72 @@ fn report(route: &str, recovered: &Recovered) {
     tracing::info!(route, chunks = recovered.chunks.len(), "recovered");
 }
 
+/// Chunks by each output that they are owed to and that is not one of `outputs`.
+fn owed_elsewhere<'c>(chunks: &'c [ChunkInfo], outputs: &[String]) -> BTreeMap<&'c str, u64> {
+    let mut counts = BTreeMap::new();
+    for chunk in chunks {
+        let slots = chunk.destinations().iter().zip(&chunk.slots);
+        slots
+            .filter(|(name, slot)| slot.state == SlotState::Owed && !outputs.contains(name))
+            .for_each(|(name, _)| *counts.entry(name.as_str()).or_default() += 1);
+    }
+    counts
+}
+
 fn is_notable(step: &Step) -> bool {
     match step.action {
         Action::Keep | Action::Resume | Action::Remove => false,
         Action::Seal | Action::Restore | Action::Quarantine | Action::Leave => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use forebay_storage::{ChunkKey, ChunkMeta, Phase, SlotInfo};
+
+    use super::*;
+
+    fn chunk(slots: &[(&str, SlotState)]) -> ChunkInfo {
+        let meta = ChunkMeta {
+            route: "web".to_owned(),
+            destinations: slots.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            key: ChunkKey::default(),
+            note: None,
+        };
+        let slot = |(_, state): &(&str, SlotState)| SlotInfo {
+            state: *state,
+            at_ns: 0,
+            is_claimed: false,
+        };
+        ChunkInfo {
+            id: ChunkId::from_bytes([1; 16]),
+            path: PathBuf::new(),
+            meta: Arc::new(meta),
+            phase: Phase::Queued,
+            slots: slots.iter().map(slot).collect(),
+            created_ns: 0,
+            sealed: None,
+            frame_count: 1,
+            event_count: 1,
+            payload_bytes: 1,
+            data_bytes: 1,
+            file_bytes: 1,
+            time_range_ns: None,
+        }
+    }
+
+    #[test]
+    fn what_is_owed_to_an_output_that_the_route_does_not_have_is_counted_by_output() {
+        use SlotState::{Delivered, Owed};
+        let chunks = [
+            chunk(&[("old", Owed), ("new", Owed)]),
+            chunk(&[("old", Owed)]),
+            chunk(&[("old", Delivered), ("new", Owed)]),
+            chunk(&[("older", Owed)]),
+        ];
+        let counts = owed_elsewhere(&chunks, &["new".to_owned()]);
+        assert_eq!(counts, BTreeMap::from([("old", 2), ("older", 1)]));
     }
 }
