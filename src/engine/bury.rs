@@ -1,16 +1,17 @@
 //! Moving a chunk that will not be tried again to the dead letters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_storage::{
-    Append, AppendError, Appended, ChunkInfo, Claim, DeadNote, ReadError, Receipt, SealReason,
+    Append, AppendError, Appended, ChunkId, ChunkInfo, Claim, DeadNote, ReadError, SealReason,
     SyncError,
 };
 
 use super::route::RunningRoute;
 use crate::flush::{Cause, RetryState};
-use crate::output::{ChunkReader, Frame};
+use crate::output::Frame;
 
 /// How long a burial waits for room among the dead letters before the chunk goes back.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,6 +73,7 @@ impl RunningRoute {
             }
         }
         self.state.wake.notify_one();
+        self.settled.notify_one();
     }
 
     async fn copy_to_dead_letters(
@@ -90,36 +92,43 @@ impl RunningRoute {
             answer: retry.last_reason.clone(),
             source: Some(claim.id()),
         };
-        let mut reader = self.chunk(claim).reader()?;
-        let receipts = self.copy_frames(claim, &note, &mut reader).await?;
-        for receipt in receipts {
-            receipt.await?;
+        let mut chunks = BTreeSet::new();
+        let copied = self.copy_frames(claim, &note, &mut chunks).await;
+        if copied.is_err() {
+            // Part of a copy is of no use to anybody, and would take the room of the next attempt.
+            for chunk in chunks {
+                self.dead_letters.purge(chunk);
+            }
         }
-        Ok(())
+        copied
     }
 
-    /// Appends every frame of the chunk, then seals the copy: nothing else belongs into it.
+    /// Appends every frame of the chunk, then seals the copy, since nothing else belongs into it,
+    /// and waits until it is durable. `chunks` are those that hold it: the note is in no other.
     async fn copy_frames(
         &self,
         claim: &Claim,
         note: &DeadNote,
-        reader: &mut ChunkReader,
-    ) -> Result<Vec<Receipt>, BuryError> {
+        chunks: &mut BTreeSet<ChunkId>,
+    ) -> Result<(), BuryError> {
         let source = claim.info();
+        let mut reader = self.chunk(claim).reader()?;
         let mut receipts = Vec::new();
-        let mut last_chunk = None;
         while let Some(window) = reader.next_window().await? {
             for frame in window.frames() {
                 let appended = self.append_dead_letter(&source, note, frame).await?;
-                last_chunk = Some(appended.chunk);
+                chunks.insert(appended.chunk);
                 receipts.push(appended.receipt);
             }
         }
-        if let Some(chunk) = last_chunk {
+        for chunk in chunks.iter() {
             self.dead_letters
-                .seal(chunk, SealReason::Request, self.clock.now().unix_ns);
+                .seal(*chunk, SealReason::Request, self.clock.now().unix_ns);
         }
-        Ok(receipts)
+        for receipt in receipts {
+            receipt.await?;
+        }
+        Ok(())
     }
 
     async fn append_dead_letter(
@@ -151,3 +160,6 @@ impl RunningRoute {
         Ok(appended.map_err(|_| BuryError::NoRoom)??)
     }
 }
+
+#[cfg(test)]
+mod tests;
