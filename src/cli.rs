@@ -10,10 +10,12 @@ use crate::config::{self, plan::Plan};
 
 mod buffer;
 mod check;
+mod doctor;
 mod run;
 
 use buffer::BufferCommand;
 pub use buffer::Error as BufferError;
+pub use doctor::Error as DoctorError;
 
 /// Takes log events in, keeps them on disk until every destination has confirmed them.
 #[derive(Debug, Parser)]
@@ -25,10 +27,12 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  done; `buffer verify`: nothing is damaged; `buffer repair`: no event is lost
+   0  done; `buffer verify`: nothing is damaged; `buffer repair`: no event is lost;
+      `doctor`: durable
    1  `buffer verify`: there is damage, and `repair` or the next start mends it without loss;
-      `buffer repair`: something could not be done
-   2  `buffer verify` and `repair`: events are lost; damaged bytes are kept in the quarantine
+      `buffer repair`: something could not be done; `doctor`: durable with reservations
+   2  `buffer verify` and `repair`: events are lost; damaged bytes are kept in the quarantine;
+      `doctor`: not durable
   64  the command line is not valid
   66  there is no such data directory, route or chunk
   70  the daemon failed
@@ -52,6 +56,19 @@ enum Command {
     Buffer {
         #[command(subcommand)]
         command: BufferCommand,
+    },
+    /// Try the disk and file system under a directory, and say which durability they give.
+    ///
+    /// Looks at the kind of file system, mount options and free space, measures syncs, and tries
+    /// preallocation, directory syncs, locks, mappings and renames in a folder that is removed
+    /// again. May be run beside a daemon.
+    Doctor {
+        /// The directory: a data directory, or where one is to be.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// One JSON document instead of text.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -84,6 +101,9 @@ pub enum Error {
     /// What is on disk could not be examined.
     #[error(transparent)]
     Buffer(#[from] BufferError),
+    /// A directory could not be tried.
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
     /// The daemon could not run.
     #[error(transparent)]
     Run(#[from] run::Error),
@@ -101,11 +121,13 @@ impl Error {
             Self::Run(_) => 70,
             Self::Buffer(
                 BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
-            ) => 66,
+            )
+            | Self::Doctor(DoctorError::NotADirectory { .. }) => 66,
             Self::Buffer(BufferError::InUse { .. }) => 73,
-            Self::Buffer(_) | Self::Output(_) | Self::Config(config::Error::Unreadable { .. }) => {
-                74
-            }
+            Self::Buffer(_)
+            | Self::Doctor(_)
+            | Self::Output(_)
+            | Self::Config(config::Error::Unreadable { .. }) => 74,
             Self::Config(config::Error::Invalid(_)) => 78,
         }
         .into()
@@ -116,10 +138,10 @@ impl Error {
     pub fn is_benign(&self) -> bool {
         match self {
             Self::Usage(error) => !error.use_stderr(),
-            Self::Output(error) | Self::Buffer(BufferError::Output(error)) => {
-                error.kind() == io::ErrorKind::BrokenPipe
-            }
-            Self::Config(_) | Self::Buffer(_) | Self::Run(_) => false,
+            Self::Output(error)
+            | Self::Buffer(BufferError::Output(error))
+            | Self::Doctor(DoctorError::Output(error)) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::Config(_) | Self::Buffer(_) | Self::Doctor(_) | Self::Run(_) => false,
         }
     }
 }
@@ -139,5 +161,6 @@ pub fn run() -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Buffer { command } => Ok(buffer::run(command)?),
+        Command::Doctor { dir, json } => Ok(doctor::run(&dir, json)?),
     }
 }
