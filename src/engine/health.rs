@@ -23,9 +23,16 @@ struct Found {
 impl Faults {
     /// A write or sync failed.
     pub(super) fn sync_failed(&self, path: &Path, error: &io::Error) {
-        tracing::error!(path = %path.display(), %error, "sync failed; unsynced events are refused");
         let mut found = self.found();
         found.sync_failure_count += 1;
+        let count = found.sync_failure_count;
+        // Senders that come again and again would fill the log: 1, 2, 4, 8 and so on are enough.
+        if count.is_power_of_two() {
+            tracing::error!(
+                path = %path.display(), %error, count,
+                "write or sync failed; unsynced events are refused"
+            );
+        }
         found.last_sync_failure = Some(format!("{}: {error}", path.display()));
     }
 
@@ -54,7 +61,7 @@ impl Faults {
         let failure = found.last_sync_failure.as_ref();
         let count = found.sync_failure_count;
         failure
-            .map(|last| format!("{count} failed syncs, the last of {last}"))
+            .map(|last| format!("{count} failed writes or syncs, the last of {last}"))
             .into_iter()
             .collect()
     }

@@ -51,6 +51,10 @@ impl Route {
             let chunk = self.0.staged_chunk(now_ns, key, note)?;
             let placed = chunk.append(&entry);
             self.0.give_notices(&chunk);
+            if let Err(AppendError::Io(error)) = &placed {
+                // Told here: where no chunk is left, no sync will ever fail and say so.
+                self.0.observer.sync_failed(&error.path, &error.source);
+            }
             match placed? {
                 Placed::Here(receipt) => {
                     return Ok(Appended {

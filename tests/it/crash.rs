@@ -1,5 +1,11 @@
-//! What must hold whatever happens to the process.
+//! What must hold whatever happens to the process, the disk or the kernel.
 
 mod descriptors;
+mod full_disk;
+mod inject;
 mod kill;
+mod power_cut;
+mod read_only;
+mod results;
 mod sync_order;
+mod volume;

@@ -173,6 +173,12 @@ fn a_failed_write_refuses_its_append_and_seals_the_chunk_before_it() {
         rig.try_append("a", &[1; 900]),
         Err(AppendError::Io(_))
     ));
+    assert!(
+        rig.diary
+            .entries()
+            .iter()
+            .any(|entry| entry.starts_with("failed"))
+    );
     let next = rig.store("a", b"next").unwrap();
     assert_ne!(next, id);
     rig.store.sync();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::results;
 use crate::harness::daemon::Daemon;
 use crate::harness::destination::{Behaviour, Destination};
 use crate::harness::ledger::Ledger;
@@ -44,7 +45,8 @@ fn every_acknowledged_event_arrives_whatever_is_killed_when() {
     let mut destination = Destination::away(site.address());
     let config = config(&site, &destination);
 
-    for number in 0..KILL_COUNT {
+    let cycles = results::cycle_count(KILL_COUNT);
+    for number in 0..cycles {
         let weather = random.choose(WEATHERS);
         one_life(
             &site,
@@ -60,21 +62,18 @@ fn every_acknowledged_event_arrives_whatever_is_killed_when() {
     destination.behave(Behaviour::Acknowledge);
     destination.come_back();
     let daemon = Daemon::start(&site, &config);
-    let acknowledged = ledger.acknowledged();
-    destination.arrivals().wait_for(&acknowledged);
-    assert!(
-        acknowledged.len() > 1_000,
-        "the load was none: {}",
-        acknowledged.len()
+    let file_system = results::own_file_system();
+    results::settle(
+        "kill",
+        &file_system,
+        cycles,
+        cycles.into(),
+        &ledger,
+        &destination,
     );
+    assert!(ledger.acknowledged().len() > 1_000, "the load was none");
     wait::until_true("the buffer to be empty", || is_empty(&daemon));
     assert_eq!(daemon.route("all")["dead"]["events"], 0);
-    println!(
-        "kill: {KILL_COUNT} kills, {} events acknowledged, {} arrived, {} repeats, 0 lost",
-        acknowledged.len(),
-        destination.arrivals().count(),
-        destination.arrivals().repeat_count(),
-    );
     assert!(daemon.stop().success());
 }
 
@@ -132,7 +131,7 @@ fn flap(destination: &mut Destination, random: &mut Random) {
 }
 
 /// Two keys, so that each batch is split, and chunks small enough to be many.
-fn config(site: &Site, destination: &Destination) -> String {
+pub(super) fn config(site: &Site, destination: &Destination) -> String {
     site.config(&format!(
         "routes:
   all:
@@ -152,7 +151,7 @@ outputs:
     ))
 }
 
-fn is_empty(daemon: &Daemon) -> bool {
+pub(super) fn is_empty(daemon: &Daemon) -> bool {
     let route = daemon.route("all");
     ["staged", "queued", "in_flight"]
         .iter()

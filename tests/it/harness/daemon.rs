@@ -76,6 +76,14 @@ impl Daemon {
         });
     }
 
+    /// Waits until `/readyz` says anything, or the daemon has exited; whether it is up.
+    pub(crate) fn is_up_unless_exited(&self) -> bool {
+        wait::until("the daemon to be up or to exit", || {
+            let is_up = http::try_get(self.admin, "/readyz").is_ok();
+            (is_up || self.has_exited()).then_some(is_up)
+        })
+    }
+
     /// Ends it with SIGKILL, which it cannot notice.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -1,0 +1,91 @@
+//! Power cuts on real file systems, under load.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::volume::{FileSystem, Volume};
+use super::{kill, results};
+use crate::harness::daemon::Daemon;
+use crate::harness::destination::Destination;
+use crate::harness::ledger::Ledger;
+use crate::harness::load::Load;
+use crate::harness::random::Random;
+use crate::harness::{site::Site, wait};
+
+const CYCLE_COUNT: u32 = 12;
+const CONNECTION_COUNT: u32 = 4;
+const TAGS: &[&str] = &["app.web", "app.db", "job"];
+
+#[test]
+fn every_acknowledged_event_survives_power_cuts_on_ext4() {
+    survive(FileSystem::Ext4, 64);
+}
+
+#[test]
+fn every_acknowledged_event_survives_power_cuts_on_xfs() {
+    survive(FileSystem::Xfs, 320);
+}
+
+#[test]
+fn every_acknowledged_event_survives_power_cuts_on_btrfs() {
+    survive(FileSystem::Btrfs, 160);
+}
+
+fn survive(kind: FileSystem, size_mib: u64) {
+    let mut random = Random::seeded(&format!("power cut on {kind}"));
+    let site = Site::new();
+    let Some(volume) = Volume::mount(&site, kind, size_mib, "power cut") else {
+        return;
+    };
+    let ledger = Arc::new(Ledger::default());
+    let mut destination = Destination::away(site.address());
+    let config = kill::config(&site, &destination);
+    let cycles = results::cycle_count(CYCLE_COUNT);
+    for number in 0..cycles {
+        if random.within(0..2) == 0 {
+            destination.come_back();
+        } else {
+            destination.go_away();
+        }
+        let daemon = Daemon::start(&site, &config);
+        let randoms = (0..CONNECTION_COUNT).map(|_| random.fork()).collect();
+        let first_client = number * CONNECTION_COUNT;
+        let load = Load::start(site.forward(), &ledger, TAGS, first_client, randoms);
+        wait::until_true("an acknowledgement", || load.acknowledged_batch_count() > 0);
+        wait::pause(Duration::from_micros(random.within(0..150_000)));
+        match kind {
+            FileSystem::Ext4 | FileSystem::Xfs => cut(&volume, daemon, load, &mut random),
+            FileSystem::Btrfs => cut_by_copy(&volume, daemon, load),
+        }
+    }
+
+    destination.come_back();
+    let daemon = Daemon::start(&site, &config);
+    let (name, cuts) = (kind.to_string(), u64::from(cycles));
+    results::settle("power cut", &name, cycles, cuts, &ledger, &destination);
+    wait::until_true("the buffer to be empty", || kill::is_empty(&daemon));
+    assert_eq!(daemon.route("all")["dead"]["events"], 0);
+    assert!(daemon.stop().success());
+}
+
+/// The file system stops first and the daemon goes on for a moment: what it acknowledges then counts
+/// like everything else.
+fn cut(volume: &Volume, daemon: Daemon, load: Load, random: &mut Random) {
+    volume.cut_power();
+    wait::pause(Duration::from_micros(random.within(0..20_000)));
+    daemon.kill();
+    load.finish();
+    volume.remount();
+}
+
+/// The device is copied while the daemon is stopped, so that what it has not synced is in the page
+/// cache and not in the copy.
+fn cut_by_copy(volume: &Volume, daemon: Daemon, load: Load) {
+    daemon.signal(Signal::STOP);
+    let snapshot = volume.snapshot();
+    daemon.kill();
+    load.finish();
+    volume.restore(&snapshot);
+}
