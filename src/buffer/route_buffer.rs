@@ -173,6 +173,8 @@ impl RouteBuffer {
         };
         match self.try_append(place, append) {
             Err(AppendError::Invalid(why)) => self.bury(batch.tag, why, append, deadline).await,
+            // That passes soon, and to delete a chunk would not help.
+            Err(AppendError::OutOfFiles(_)) => self.wait(place, append, deadline).await,
             Err(error) if is_full(&error) => match self.overflow {
                 Overflow::Reject => Err(self.refused(&error)),
                 Overflow::Block => self.wait(place, append, deadline).await,
@@ -230,7 +232,7 @@ impl RouteBuffer {
         let _held_back = self.stats.hold_back();
         let mut full = String::new();
         let attempt = || match self.try_append(place, append) {
-            Err(error) if is_full(&error) => {
+            Err(error) if may_pass(&error) => {
                 full = error.to_string();
                 None
             }
@@ -289,7 +291,7 @@ impl RouteBuffer {
             note: Some(&note),
         };
         match self.try_append(place, append) {
-            Err(error) if is_full(&error) => self.wait(place, append, deadline).await,
+            Err(error) if may_pass(&error) => self.wait(place, append, deadline).await,
             done => done.map_err(|error| self.refused(&error)),
         }
     }
@@ -301,7 +303,7 @@ impl RouteBuffer {
     fn refused(&self, error: &AppendError) -> Refused {
         match error {
             AppendError::Closed => Refused::Stopping,
-            full if is_full(full) => self.held_back(full.to_string()),
+            full if may_pass(full) => self.held_back(full.to_string()),
             _ => {
                 self.stats.appends_refused.fetch_add(1, Relaxed);
                 Refused::NotStored {
@@ -359,6 +361,11 @@ fn unhurried<T>(size: usize, work: impl FnOnce() -> T) -> T {
 
 fn is_full(error: &AppendError) -> bool {
     matches!(error, AppendError::Full { .. } | AppendError::DiskFull(_))
+}
+
+/// Whether the same append may succeed later.
+fn may_pass(error: &AppendError) -> bool {
+    is_full(error) || matches!(error, AppendError::OutOfFiles(_))
 }
 
 fn byte_count(payload: &[u8]) -> u64 {

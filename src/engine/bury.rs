@@ -153,7 +153,11 @@ impl RunningRoute {
                 .dead_letters
                 .append(self.clock.now().unix_ns, key, Some(note), append)
             {
-                Err(AppendError::Full { .. } | AppendError::DiskFull(_)) => None,
+                Err(
+                    AppendError::Full { .. }
+                    | AppendError::DiskFull(_)
+                    | AppendError::OutOfFiles(_),
+                ) => None,
                 done => Some(done),
             };
         let appended = self.dead_room.until(Some(deadline), attempt).await;

@@ -290,7 +290,7 @@ impl Chunk {
 
     fn lease_with(
         &self,
-        open_file: impl FnOnce() -> io::Result<Arc<dyn crate::fs::File>>,
+        open_file: impl Fn() -> io::Result<Arc<dyn crate::fs::File>>,
     ) -> io::Result<Arc<Lease>> {
         let shared = &self.route.shared;
         shared

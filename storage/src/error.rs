@@ -81,6 +81,9 @@ pub enum AppendError {
     /// The disk or the quota is full. Retry when there is space.
     #[error("the disk is full")]
     DiskFull(#[source] StoreIoError),
+    /// There is no descriptor to open the file with. Retry when some have been closed.
+    #[error("no descriptor is left")]
+    OutOfFiles(#[source] StoreIoError),
     /// The file system failed. A retry goes to another file.
     #[error(transparent)]
     Io(StoreIoError),

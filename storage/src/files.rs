@@ -4,12 +4,15 @@
 //! closed descriptor would not hear of a failed write-back. Files without a lease stay open until
 //! their place is needed; the one that was used longest ago goes first. If every file is leased,
 //! whoever needs one forces a sync and waits.
+//!
+//! Others in the process, or on the machine, may take descriptors that were meant for us. Then the
+//! set makes do with fewer: it closes an idle file for each that it opens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::fs::File;
+use crate::fs::{File, is_out_of_files};
 use crate::id::ChunkId;
 use crate::sync::{lock, wait};
 
@@ -85,7 +88,7 @@ impl OpenFiles {
     pub(crate) fn lease(
         self: &Arc<OpenFiles>,
         chunk: ChunkId,
-        open_file: impl FnOnce() -> io::Result<Arc<dyn File>>,
+        open_file: impl Fn() -> io::Result<Arc<dyn File>>,
         force_sync: impl Fn(),
     ) -> io::Result<Arc<Lease>> {
         let mut open = lock(&self.open);
@@ -101,7 +104,10 @@ impl OpenFiles {
         }
         open.opening += 1;
         drop(open);
-        let opened = open_file();
+        let mut opened = open_file();
+        while opened.as_ref().is_err_and(is_out_of_files) && lock(&self.open).close_idle() {
+            opened = open_file();
+        }
         let mut open = lock(&self.open);
         open.opening -= 1;
         match opened {
@@ -187,11 +193,16 @@ impl Open {
     /// Closes idle files until one more fits; `false` if too many are leased.
     fn make_room(&mut self, open_max: usize) -> bool {
         while self.by_chunk.len() + self.opening >= open_max {
-            let Some((_, chunk)) = self.idle.pop_first() else {
+            if !self.close_idle() {
                 return false;
-            };
-            self.by_chunk.remove(&chunk);
+            }
         }
         true
+    }
+
+    /// Closes the idle file that was used longest ago; `false` if there is none.
+    fn close_idle(&mut self) -> bool {
+        let idle = self.idle.pop_first();
+        idle.is_some_and(|(_, chunk)| self.by_chunk.remove(&chunk).is_some())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`RealFs`] is the operating system's; the `sim` feature (and the crate's own tests) has one in
 //! memory with power cuts, full disks and failing calls. Whatever returns an `io::Error` keeps
-//! the operating system's error code, so that [`is_disk_full`] can tell.
+//! the operating system's error code, so that [`is_disk_full`] and [`is_out_of_files`] can tell.
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
@@ -112,6 +112,15 @@ pub fn is_disk_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
+}
+
+/// Whether the error means that the process, or the system, has no descriptor left. Nothing has
+/// been done then, and it can be tried again.
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+        .map(|errno| Some(errno.raw_os_error()))
+        .contains(&code)
 }
 
 /// Reads until `buffer` is full or the file ends; returns the bytes read.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use crate::committer;
 use crate::error::{OpenError, StoreIoError};
 use crate::files::OpenFiles;
-use crate::fs::{Fs, LockGuard, LockOutcome, Volume};
+use crate::fs::{Fs, LockGuard, LockOutcome, Volume, is_out_of_files};
 use crate::id::IdSource;
 use crate::layout::MAX_DESTINATIONS;
 use crate::observer::Observer;
@@ -92,10 +92,15 @@ impl Shared {
         }
     }
 
-    /// Syncs a directory of chunks; remembers it if that failed.
+    /// Syncs a directory of chunks; remembers it if that failed. Without a descriptor for the
+    /// directory nothing has been tried yet, and the one of the volume is always open.
     pub(crate) fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
         self.counters.synced();
-        self.fs.sync_dir(dir).inspect_err(|_| {
+        let synced = match self.fs.sync_dir(dir) {
+            Err(error) if is_out_of_files(&error) => self.volume.sync_all(),
+            synced => synced,
+        };
+        synced.inspect_err(|_| {
             self.entry_failures.fetch_add(1, Ordering::AcqRel);
         })
     }

@@ -10,7 +10,7 @@ use crate::checksum::{Body, Seed};
 use crate::error::{AppendError, StoreIoError};
 use crate::files::Lease;
 use crate::frame::{self, EncodedFrame, FrameHead};
-use crate::fs::is_disk_full;
+use crate::fs::{is_disk_full, is_out_of_files};
 use crate::head::copy;
 use crate::header::{Header, SealReason, SlotRecord, SlotState, slot_offset};
 use crate::layout::{BLOCK_LEN, SLOT_LEN, align_up, to_usize};
@@ -297,6 +297,8 @@ pub(super) fn head_bytes(header: &Header, meta: &[u8]) -> Vec<u8> {
 fn append_error(error: StoreIoError) -> AppendError {
     if is_disk_full(&error.source) {
         AppendError::DiskFull(error)
+    } else if is_out_of_files(&error.source) {
+        AppendError::OutOfFiles(error)
     } else {
         AppendError::Io(error)
     }

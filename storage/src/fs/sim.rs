@@ -165,7 +165,7 @@ impl Fs for SimFs {
     }
 
     fn open(&self, path: &Path, _: Access) -> io::Result<Arc<dyn File>> {
-        let inode = lock(&self.0).find(path)?;
+        let inode = lock(&self.0).open(path)?;
         Ok(self.handle(inode, path))
     }
 

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, Wake};
 
 use super::*;
-use crate::fs::sim::{Faults, Op};
+use crate::fs::sim::{Calls, Faults, Op};
 use crate::{ClaimError, Phase, SealReason};
 
 /// Notes in the file system's log when it is woken.
@@ -305,4 +305,54 @@ fn space_that_did_not_suffice_is_given_back() {
         Err(AppendError::DiskFull(_))
     ));
     rig.store("b", b"one block").unwrap();
+}
+
+#[test]
+fn without_a_descriptor_an_idle_file_is_closed_for_the_one_that_is_needed() {
+    let rig = rig();
+    for tag in ["a", "b", "c"] {
+        rig.store(tag, b"before").unwrap();
+    }
+    assert_eq!(rig.store.stats().open_files, 3);
+    rig.fs.set_faults(Faults {
+        failing_opens: [0, 1].into(),
+        ..Faults::default()
+    });
+    rig.store("d", b"event").unwrap();
+    assert_eq!(rig.store.stats().open_files, 2);
+    rig.store("a", b"after").unwrap();
+    assert_eq!(rig.all_payloads().len(), 5);
+}
+
+#[test]
+fn an_append_without_any_descriptor_can_be_tried_again() {
+    let rig = rig();
+    rig.fs.set_faults(Faults {
+        failing_opens: Calls::from_on(0),
+        ..Faults::default()
+    });
+    for _ in 0..3 {
+        let refused = rig.try_append("a", b"event");
+        assert!(matches!(refused, Err(AppendError::OutOfFiles(_))));
+    }
+    assert!(rig.route.chunks().is_empty() && rig.chunk_files().is_empty());
+    assert_eq!(rig.route.totals().file_bytes, 0);
+    rig.fs.set_faults(Faults::default());
+    rig.store("a", b"event").unwrap();
+    assert_eq!(rig.store.stats().sync_failures, 0);
+}
+
+#[test]
+fn a_new_file_whose_directory_cannot_be_opened_is_synced_with_the_volume() {
+    let rig = rig();
+    rig.fs.set_faults(Faults {
+        // The first creates the file.
+        failing_opens: Calls::from_on(1),
+        ..Faults::default()
+    });
+    rig.store("a", b"event").unwrap();
+    assert!(rig.fs.log().contains(&Op::SyncAll));
+    assert_eq!(rig.store.stats().sync_failures, 0);
+    let cut = rig_on(&rig.fs.after_power_cut(1), options());
+    assert_eq!(cut.all_payloads(), [b"event"]);
 }

@@ -49,6 +49,7 @@ struct Counts {
     writes: u64,
     reads: u64,
     allocations: u64,
+    opens: u64,
     moves: u64,
 }
 
@@ -78,7 +79,21 @@ impl Disk {
         self.changes.push(Change(entries));
     }
 
-    pub(super) fn find(&self, path: &Path) -> io::Result<InodeId> {
+    pub(super) fn open(&mut self, path: &Path) -> io::Result<InodeId> {
+        let inode = self.find(path)?;
+        self.check_descriptors()?;
+        Ok(inode)
+    }
+
+    fn check_descriptors(&mut self) -> io::Result<()> {
+        let call = next(&mut self.counts.opens);
+        if self.faults.failing_opens.contains(call) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
+        Ok(())
+    }
+
+    fn find(&self, path: &Path) -> io::Result<InodeId> {
         self.check_power()?;
         match self.seen.get(path) {
             Some(Node::File(inode)) => Ok(*inode),
@@ -92,6 +107,7 @@ impl Disk {
         }
         self.check_parent(path)?;
         self.check_power()?;
+        self.check_descriptors()?;
         self.check_allocation()?;
         self.begin(Op::Create(path.to_owned()))?;
         self.inodes.push(Inode::default());
@@ -162,6 +178,7 @@ impl Disk {
     }
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
+        self.check_descriptors()?;
         self.begin(Op::SyncDir(path.to_owned()))?;
         let concerns = |change: &Change| {
             change

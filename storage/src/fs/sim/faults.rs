@@ -10,6 +10,9 @@ pub struct Faults {
     pub capacity_bytes: Option<u64>,
     /// Which calls that need space find none: creating a file, making one longer.
     pub failing_allocations: Calls,
+    /// Which calls that need a descriptor find none: creating or opening a file, syncing a
+    /// directory.
+    pub failing_opens: Calls,
     /// Which calls of `sync_data` fail. What they should have made durable is lost, although
     /// programs go on seeing it: the next call succeeds and does not write it.
     pub failing_syncs: Calls,
