@@ -37,7 +37,7 @@ mod query;
 mod tests;
 
 /// Most connections at a time: some scrapers, some people.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_MAX: usize = 16;
 
 /// How long a request's head may take, and an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

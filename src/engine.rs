@@ -20,6 +20,7 @@ use crate::config::plan::Plan;
 use crate::input::InputContext;
 
 mod bury;
+mod descriptors;
 mod health;
 mod inputs;
 mod inspect;
@@ -29,6 +30,7 @@ mod route;
 mod signals;
 pub mod status;
 
+pub use descriptors::raise_limit as raise_descriptor_limit;
 use inputs::OpenInput;
 use inspect::Inspector;
 pub use open::Error;

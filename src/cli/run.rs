@@ -42,6 +42,7 @@ pub enum Error {
 /// Runs the daemon until it is told to stop.
 pub(super) fn run(plan: Plan) -> Result<(), Error> {
     telemetry::init(&plan.log.filter, plan.log.json)?;
+    engine::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("forebay")

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::descriptors::Descriptors;
 use super::health::Faults;
 use super::inputs::OpenInput;
 use super::inspect::Inspector;
@@ -84,9 +85,11 @@ struct Opening<'p> {
 }
 
 /// Opens everything that `plan` names; see [`Engine::open`].
-pub(super) async fn open(plan: Plan, clock: Clock) -> Result<Engine, Error> {
+pub(super) async fn open(mut plan: Plan, clock: Clock) -> Result<Engine, Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
-    let opening = Opening::new(&plan, clock)?;
+    let descriptors = Descriptors::of_process(plan.open_files_max);
+    descriptors.fit(&mut plan.inputs);
+    let opening = Opening::new(&plan, clock, descriptors)?;
     let recoveries = opening.recover_routes()?;
     opening.warn_of_stranded_routes();
     let catalog = opening.open_catalog(&recoveries);
@@ -105,7 +108,7 @@ pub(super) async fn open(plan: Plan, clock: Clock) -> Result<Engine, Error> {
         clock,
         started: clock.now(),
         store: Arc::clone(&opening.store),
-        open_files_max: opening.open_files_max(),
+        open_files_max: descriptors.chunk_files,
         catalog,
         plans: plan.routes.clone(),
         routes: routes.iter().map(|open| Arc::clone(&open.route)).collect(),
@@ -127,11 +130,11 @@ pub(super) async fn open(plan: Plan, clock: Clock) -> Result<Engine, Error> {
 }
 
 impl<'p> Opening<'p> {
-    fn new(plan: &'p Plan, clock: Clock) -> Result<Self, Error> {
+    fn new(plan: &'p Plan, clock: Clock, descriptors: Descriptors) -> Result<Self, Error> {
         let options = StoreOptions {
             dir: plan.data_dir.clone(),
             fs: Arc::new(RealFs),
-            open_files_max: open_files_max(plan),
+            open_files_max: descriptors.chunk_files,
             id_seed: random_u32(),
             now_ns: clock.now().unix_ns,
             clock: Some(Arc::new(move || {
@@ -156,10 +159,6 @@ impl<'p> Opening<'p> {
             faults: Arc::default(),
             stopping: CancellationToken::new(),
         })
-    }
-
-    fn open_files_max(&self) -> usize {
-        open_files_max(self.plan)
     }
 
     fn recover_routes(&self) -> Result<Vec<Recovery<'p>>, Error> {
@@ -428,15 +427,6 @@ fn retry_state(record: &RetryRecord) -> RetryState {
         next_attempt_ns: record.next_attempt_ns,
         last_reason: record.last_reason.clone(),
     }
-}
-
-/// Chunk files open at a time: a quarter of the descriptors there are, unless the plan says.
-fn open_files_max(plan: &Plan) -> usize {
-    const MOST: u64 = 512;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let derived = (limit.unwrap_or(u64::MAX) / 4).clamp(8, MOST);
-    plan.open_files_max
-        .unwrap_or(usize::try_from(derived).unwrap_or(8))
 }
 
 /// Logs what recovery did, if it did anything that somebody should know of.
