@@ -7,4 +7,5 @@ pub mod compression;
 pub mod forward;
 pub mod handshake;
 pub mod http;
+pub mod tcp;
 pub mod tls;

@@ -1,6 +1,7 @@
 //! What everything that serves HTTP shares: the serving of connections, and how a problem is
 //! answered.
 
+mod impatient;
 mod problem;
 mod serve;
 

@@ -1,6 +1,5 @@
 //! One connection: TLS, then the handshake, then the session.
 
-use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::config::plan::ServerSecurity;
 use crate::input::memory::Share;
 use crate::msgpack::{self, Framer};
 use crate::wire::handshake::{self, Server};
+use crate::wire::tcp;
 
 /// How long TLS may take, and after it the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,10 +44,7 @@ pub(super) async fn serve(shared: &Shared, stream: TcpStream) -> Result<(), Conn
 }
 
 async fn serve_stream(shared: &Shared, stream: TcpStream) -> Result<(), ConnectionError> {
-    // Acknowledgements are small and somebody waits for them.
-    stream.set_nodelay(true)?;
-    // A sender whose machine is gone says nothing; the kernel finds out in the end.
-    rustix::net::sockopt::set_socket_keepalive(&stream, true).map_err(io::Error::from)?;
+    tcp::tune(&stream)?;
     let Some(acceptor) = &shared.acceptor else {
         let (reader, writer) = stream.into_split();
         return serve_halves(shared, reader, writer).await;

@@ -15,8 +15,17 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::impatient::Impatient;
+use crate::wire::tcp;
+
 /// Most bytes of a request's head.
 const HEAD_SIZE_MAX: usize = 32 * 1024;
+
+/// Most bytes that are kept of what has come and is not asked for, for each connection.
+const BUFFER_SIZE_MAX: usize = 64 * 1024;
+
+/// How long an answer may wait to be taken.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait when the system gives no connection, which it does when descriptors are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -96,11 +105,16 @@ async fn next(
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
     // Never closed, so this is always a permit.
     let place = Arc::clone(places).acquire_owned().await.ok();
+    let mut failure_count = 0_u64;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return (stream, place),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                failure_count += 1;
+                // Seldomer the longer it lasts.
+                if failure_count.is_power_of_two() {
+                    tracing::warn!(%error, failure_count, "cannot accept a connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -139,8 +153,8 @@ struct Connection<W: Watch> {
 
 impl<W: Watch> Connection<W> {
     async fn run(mut self, stream: TcpStream) {
-        // Answers are small and waited for.
-        let _ = stream.set_nodelay(true);
+        // It fails only for a connection that is over already.
+        let _ = tcp::tune(&stream);
         let is_sound = match self.tls.take() {
             None => self.drive(stream).await,
             Some(tls) => {
@@ -167,7 +181,11 @@ impl<W: Watch> Connection<W> {
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_header_size(HEAD_SIZE_MAX)
-            .serve_connection(TokioIo::new(stream), service);
+            .max_buf_size(BUFFER_SIZE_MAX)
+            .serve_connection(
+                TokioIo::new(Impatient::new(stream, ANSWER_TIMEOUT)),
+                service,
+            );
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
