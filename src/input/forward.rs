@@ -17,6 +17,8 @@
 mod acks;
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handover;
 mod heartbeat;
 mod read_buffer;

@@ -46,6 +46,8 @@ use crate::wire::tls::{Identity, TlsError, server_config};
 
 mod body;
 mod decode;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handler;
 mod head;
 mod refusal;

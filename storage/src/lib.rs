@@ -37,6 +37,8 @@ mod error;
 mod files;
 mod frame;
 pub mod fs;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod head;
 mod header;
 mod id;

@@ -67,7 +67,7 @@ async fn accept_tls(
         .map_err(ConnectionError::Tls)
 }
 
-async fn serve_halves<R, W>(
+pub(super) async fn serve_halves<R, W>(
     shared: &Shared,
     mut reader: R,
     mut writer: W,

@@ -1,0 +1,6 @@
+//! Gives what libFuzzer makes to the target of this name; see `fuzz/targets/src/forward_session.rs`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| (forebay_fuzz_targets::FORWARD_SESSION.run)(bytes));

@@ -1,0 +1,6 @@
+//! Gives what libFuzzer makes to the target of this name; see `fuzz/targets/src/http_body.rs`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| (forebay_fuzz_targets::HTTP_BODY.run)(bytes));
