@@ -128,6 +128,27 @@ fn every_link_of_the_documents_leads_somewhere() {
     }
 }
 
+/// The crash model promises nothing that no test shows.
+#[test]
+fn every_test_that_the_crash_model_names_is_there() {
+    let page = fs::read_to_string(root().join("storage/CRASH-MODEL.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let named: BTreeSet<_> = rows
+        .filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|name| name.matches('_').count() > 3)
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    let texts = texts();
+    for name in named {
+        let declaration = format!("fn {name}()");
+        let is_there = |(file, text): &(PathBuf, String)| {
+            file.extension().is_some_and(|kind| kind == "rs") && text.contains(&declaration)
+        };
+        assert!(texts.iter().any(is_there), "there is no test `{name}`");
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -20,7 +20,7 @@ struct Mount {
 /// What is known of a kind of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// On a disk, with a journal or something as good.
+    /// On a disk, with a journal or something as good, and among those of the crash model.
     Disk,
     /// On a disk, without.
     WithoutJournal,
@@ -91,9 +91,7 @@ fn unescape(text: &str) -> String {
 
 fn kind_of(name: &str) -> Kind {
     match name {
-        "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs" | "zfs" | "bcachefs" | "jfs" | "nilfs2" => {
-            Kind::Disk
-        }
+        "ext3" | "ext4" | "xfs" | "btrfs" => Kind::Disk,
         "ext2" | "vfat" | "exfat" | "msdos" => Kind::WithoutJournal,
         "tmpfs" | "ramfs" | "devtmpfs" | "hugetlbfs" => Kind::Memory,
         "nfs" | "nfs4" | "cifs" | "smb3" | "ceph" | "9p" | "virtiofs" | "glusterfs" | "afs"
@@ -135,7 +133,7 @@ fn kind_finding(mount: &Mount) -> Finding {
             ": what a container writes here goes away with the container",
         )
         .advise("mount a volume here"),
-        Kind::Unknown => finding(Level::Degraded, ": nobody has tested this one")
+        Kind::Unknown => finding(Level::Degraded, ": no test of ours runs on this kind")
             .advise("use ext4, xfs or btrfs"),
     }
 }
