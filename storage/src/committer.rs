@@ -89,13 +89,17 @@ fn commit(shared: &Shared, dirty: &[Arc<Chunk>]) {
 }
 
 fn sync_data(shared: &Shared, jobs: &mut [Job]) {
-    if jobs.len() >= SYNC_ALL_FROM && shared.volume.sync_all().is_ok() {
+    let on_volume = jobs.iter().filter(|job| job.chunk.route.is_on_volume);
+    let is_volume_synced = on_volume.count() >= SYNC_ALL_FROM && shared.volume.sync_all().is_ok();
+    if is_volume_synced {
         shared.counters.synced();
-        return;
     }
     // Also after a failed call for all: it may concern any file, also one that is not ours. The
     // descriptors have been open since before the writes, so each tells of its own failure.
     for job in jobs {
+        if is_volume_synced && job.chunk.route.is_on_volume {
+            continue;
+        }
         shared.counters.synced();
         job.outcome = job.goal.lease.file().sync_data().map_err(Arc::new);
     }

@@ -35,6 +35,8 @@ pub trait Fs: Send + Sync + Debug {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// The volume that holds the directory.
     fn open_volume(&self, dir: &Path) -> io::Result<Box<dyn Volume>>;
+    /// A number that no two directories share unless one volume holds them.
+    fn volume_id(&self, dir: &Path) -> io::Result<u64>;
     /// Bytes that can still be written by this process.
     fn free_space(&self, dir: &Path) -> io::Result<u64>;
     /// Takes an exclusive lock on the file at `path` (created if needed) and writes `owner` into

@@ -105,6 +105,12 @@ impl Shared {
         })
     }
 
+    /// Whether syncing the volume reaches `dir`: somebody may have mounted another one there.
+    pub(crate) fn has_volume_of(&self, dir: &Path) -> bool {
+        let ids = [&self.dir, dir].map(|dir| self.fs.volume_id(dir));
+        matches!(ids, [Ok(ours), Ok(other)] if ours == other)
+    }
+
     /// The clock's reading, or 0.
     pub(crate) fn elapsed_ns(&self) -> u64 {
         self.clock.as_ref().map_or(0, |clock| clock())

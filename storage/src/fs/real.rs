@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,6 +75,10 @@ impl Fs for RealFs {
 
     fn open_volume(&self, dir: &Path) -> io::Result<Box<dyn Volume>> {
         Ok(Box::new(RealVolume(fs::File::open(dir)?)))
+    }
+
+    fn volume_id(&self, dir: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(dir)?.dev())
     }
 
     fn free_space(&self, dir: &Path) -> io::Result<u64> {

@@ -193,6 +193,10 @@ impl Fs for SimFs {
         Ok(Box::new(self.clone()))
     }
 
+    fn volume_id(&self, dir: &Path) -> io::Result<u64> {
+        Ok(lock(&self.0).is_on_other_volume(dir).into())
+    }
+
     fn free_space(&self, _: &Path) -> io::Result<u64> {
         Ok(lock(&self.0).free_space())
     }

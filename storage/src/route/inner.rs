@@ -26,6 +26,8 @@ pub(crate) struct RouteInner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) quarantine: Quarantine,
     pub(crate) space: Space,
+    /// Whether syncing the data directory's volume reaches the files.
+    pub(crate) is_on_volume: bool,
     stage: Mutex<Stage>,
 }
 
@@ -57,6 +59,7 @@ impl RouteInner {
         quarantine: Quarantine,
     ) -> RouteInner {
         let space = Space::new(options.total_limit_bytes);
+        let is_on_volume = shared.has_volume_of(dir);
         let (name, dir, stage) = (name.to_owned(), dir.to_owned(), Mutex::default());
         RouteInner {
             name,
@@ -66,6 +69,7 @@ impl RouteInner {
             shared,
             quarantine,
             space,
+            is_on_volume,
             stage,
         }
     }

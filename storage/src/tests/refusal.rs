@@ -162,6 +162,28 @@ fn when_syncing_everything_fails_each_file_tells_for_itself() {
 }
 
 #[test]
+fn syncing_everything_is_not_believed_of_a_route_on_another_volume() {
+    let fs = SimFs::new();
+    fs.set_faults(Faults {
+        other_volume: Some(ROUTE_DIR.into()),
+        ..Faults::default()
+    });
+    let rig = rig_on(&fs, options());
+    let held = fs.hold_syncs();
+    let receipts: Vec<_> = (0..50)
+        .map(|n| rig.append(&n.to_string(), b"event").receipt)
+        .collect();
+    drop(held);
+    receipts
+        .into_iter()
+        .for_each(|receipt| receipt.wait().unwrap());
+    for seed in 0..8 {
+        let cut = rig_on(&fs.after_power_cut(seed), options());
+        assert_eq!(cut.all_payloads().len(), 50);
+    }
+}
+
+#[test]
 fn a_failed_write_refuses_its_append_and_seals_the_chunk_before_it() {
     let rig = rig();
     let id = rig.store("a", b"kept").unwrap();

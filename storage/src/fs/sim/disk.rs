@@ -1,6 +1,6 @@
 //! The state behind a simulated file system: both images and what differs between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -208,8 +208,21 @@ impl Disk {
             }
             return Err(failure());
         }
-        self.inodes.iter_mut().for_each(Inode::sync);
+        let is_elsewhere = |(path, node): (&PathBuf, &Node)| match node {
+            Node::File(inode) if self.is_on_other_volume(path) => Some(*inode),
+            Node::File(_) | Node::Dir => None,
+        };
+        let elsewhere: BTreeSet<_> = self.seen.iter().filter_map(is_elsewhere).collect();
+        let inodes = self.inodes.iter_mut().enumerate();
+        inodes
+            .filter(|(inode, _)| !elsewhere.contains(inode))
+            .for_each(|(_, inode)| inode.sync());
         Ok(())
+    }
+
+    pub(super) fn is_on_other_volume(&self, path: &Path) -> bool {
+        let other = self.faults.other_volume.as_ref();
+        other.is_some_and(|other| path.starts_with(other))
     }
 
     pub(super) fn free_space(&self) -> u64 {

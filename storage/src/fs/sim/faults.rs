@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// What goes wrong, and when. Counts begin at 0 when the faults are set.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Faults {
     pub failing_reads: Calls,
     /// Which renames and removals fail.
     pub failing_moves: Calls,
+    /// What is below this directory is on another volume: `sync_all` does not reach it.
+    pub other_volume: Option<PathBuf>,
     /// The part of every file that cannot be read.
     pub unreadable: Option<Range<u64>>,
     /// Mappings cannot be populated, as on old or other systems.
