@@ -116,10 +116,15 @@ impl Scheduler {
                     waiting_until,
                     FailureScope::Destination,
                 );
+                let failing_since_ns = retry.as_ref().map(|retry| {
+                    let failing_ns = now.unix_ns.saturating_sub(retry.first_failure_ns);
+                    ns(now.monotonic).saturating_sub(failing_ns.max(0))
+                });
                 Debt {
                     destination,
                     state: DebtState::Pending { waiting_until },
                     retry,
+                    failing_since_ns,
                 }
             })
             .collect();

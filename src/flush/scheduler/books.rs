@@ -30,6 +30,9 @@ pub(super) struct Debt {
     pub(super) destination: usize,
     pub(super) state: DebtState,
     pub(super) retry: Option<RetryState>,
+    /// When its first attempt failed, in nanoseconds by the monotonic clock (before its zero if an
+    /// earlier run failed): the wall clock may jump by more than a chunk's time.
+    pub(super) failing_since_ns: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

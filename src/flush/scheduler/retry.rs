@@ -39,7 +39,8 @@ impl Scheduler {
         let wait = self.backoff.wait(failure_count).max(asked);
         let wait = self.clamp_to_deadline(now, chunk, destination, wait);
         let retry = self.note_failure(now, chunk, destination, reason, wait);
-        if self.is_spent(now, &retry) {
+        let failing_ns = self.failing_ns(now, chunk, destination);
+        if self.is_spent(failing_ns, &retry) {
             return self.bury(chunk, destination, retry, Cause::Exhausted);
         }
         self.wait(now, chunk, destination, wait, scope);
@@ -62,23 +63,24 @@ impl Scheduler {
         if retry.forever {
             return wait;
         }
-        let timeout_ns = ns(retry.timeout);
-        let first_ns = self
-            .retry_state(chunk, destination)
-            .map_or(now.unix_ns, |retry| retry.first_failure_ns);
-        let left = first_ns
-            .saturating_add(timeout_ns)
-            .saturating_sub(now.unix_ns);
+        let left = ns(retry.timeout).saturating_sub(self.failing_ns(now, chunk, destination));
         wait.min(Duration::from_nanos(u64::try_from(left).unwrap_or(0)))
     }
 
-    fn is_spent(&self, now: Now, state: &RetryState) -> bool {
+    fn is_spent(&self, failing_ns: i64, state: &RetryState) -> bool {
         let retry = &self.policy.retry;
-        let out_of_time = now.unix_ns.saturating_sub(state.first_failure_ns) >= ns(retry.timeout);
+        let out_of_time = failing_ns >= ns(retry.timeout);
         let out_of_tries = retry
             .max_times
             .is_some_and(|times| state.failure_count > times);
         !retry.forever && (out_of_time || out_of_tries)
+    }
+
+    /// How long ago the first attempt failed, in nanoseconds.
+    fn failing_ns(&mut self, now: Now, chunk: ChunkId, destination: usize) -> i64 {
+        let debt = self.debt(chunk, destination);
+        let since_ns = debt.and_then(|debt| debt.failing_since_ns);
+        since_ns.map_or(0, |since_ns| ns(now.monotonic).saturating_sub(since_ns))
     }
 
     pub(super) fn failure_count(&self, chunk: ChunkId, destination: usize) -> u32 {
@@ -106,6 +108,7 @@ impl Scheduler {
         };
         if let Some(debt) = self.debt(chunk, destination) {
             debt.retry = Some(state.clone());
+            debt.failing_since_ns.get_or_insert(ns(now.monotonic));
         }
         state
     }

@@ -364,6 +364,25 @@ fn a_chunk_is_given_up_after_its_retries_and_not_before() {
 }
 
 #[test]
+fn a_clock_that_is_set_uses_up_no_retries() {
+    let plan = RetryPlan {
+        forever: false,
+        ..retry()
+    };
+    let mut scheduler = with_retry(plan, &[ONE]);
+    queue(&mut scheduler, at(0), [1]);
+    let delivery = deliveries(&mut scheduler, at(0))[0].1;
+    fail(&mut scheduler, at(0), delivery, FailureScope::Chunk);
+    let ten_days_on = Now {
+        unix_ns: at(864_000).unix_ns,
+        ..at(1)
+    };
+    let delivery = deliveries(&mut scheduler, ten_days_on)[0].1;
+    let second = fail(&mut scheduler, ten_days_on, delivery, FailureScope::Chunk);
+    assert!(matches!(second, Resolved::Retrying { .. }), "{second:?}");
+}
+
+#[test]
 fn the_last_attempt_is_made_at_the_deadline() {
     let plan = RetryPlan {
         forever: false,
