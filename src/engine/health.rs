@@ -1,4 +1,4 @@
-//! What has gone wrong with the disk since the start, for health and logs.
+//! What has gone wrong since the start, with the disk or with us, for health and logs.
 
 use std::io;
 use std::path::Path;
@@ -18,6 +18,29 @@ struct Found {
     last_sync_failure: Option<String>,
     damage_count: u64,
     last_damage: Option<String>,
+    stopped_routes: Vec<String>,
+}
+
+/// Says so if the route's driver ends by a panic: its chunks are kept, but nobody delivers them
+/// before the next start.
+pub(super) struct DriverWatch<'a> {
+    pub(super) faults: &'a Faults,
+    pub(super) route: &'a str,
+}
+
+impl Drop for DriverWatch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(
+                route = self.route,
+                "deliveries have stopped: a bug; restart"
+            );
+            self.faults
+                .found()
+                .stopped_routes
+                .push(self.route.to_owned());
+        }
+    }
 }
 
 impl Faults {
@@ -60,10 +83,11 @@ impl Faults {
         let found = self.found();
         let failure = found.last_sync_failure.as_ref();
         let count = found.sync_failure_count;
-        failure
-            .map(|last| format!("{count} failed writes or syncs, the last of {last}"))
-            .into_iter()
-            .collect()
+        let failed =
+            failure.map(|last| format!("{count} failed writes or syncs, the last of {last}"));
+        let stopped = found.stopped_routes.iter();
+        let stopped = stopped.map(|route| format!("deliveries of route {route} have stopped"));
+        failed.into_iter().chain(stopped).collect()
     }
 
     /// What somebody should look at, though the daemon does its work.
@@ -79,5 +103,32 @@ impl Faults {
 
     fn found(&self) -> MutexGuard<'_, Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_driver_that_panics_makes_us_unready_and_one_that_ends_does_not() {
+        let faults = Faults::default();
+        let watch = |route| DriverWatch {
+            faults: &faults,
+            route,
+        };
+        drop(watch("web"));
+        assert!(faults.reasons_not_ready().is_empty());
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _watch = watch("web");
+            panic!("on purpose");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(
+            faults.reasons_not_ready(),
+            ["deliveries of route web have stopped"]
+        );
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::health::DriverWatch;
 use super::observe::RouteState;
 use crate::buffer::{Evict, Room, RouteStats};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
@@ -67,6 +68,10 @@ impl RunningRoute {
         mut ended: mpsc::UnboundedReceiver<Ended>,
         stop: CancellationToken,
     ) {
+        let _watch = DriverWatch {
+            faults: &self.state.faults,
+            route: &self.state.name,
+        };
         loop {
             self.decide();
             let wakeup = self.state.scheduler().next_wakeup();

@@ -167,6 +167,17 @@ async fn a_burial_that_finds_no_room_leaves_no_part_of_a_copy_behind() {
 }
 
 #[tokio::test]
+async fn a_driver_that_panics_makes_the_daemon_unready() {
+    let mut rig = rig(1 << 30);
+    // The scheduler knows a destination that the route does not have.
+    Arc::get_mut(&mut rig.route).unwrap().destinations.clear();
+    rig.sealed_chunk();
+    let driver = Arc::clone(&rig.route).drive(rig.ended, CancellationToken::new());
+    assert!(tokio::spawn(driver).await.unwrap_err().is_panic());
+    assert_eq!(rig.route.state.faults.reasons_not_ready().len(), 1);
+}
+
+#[tokio::test]
 async fn a_route_is_drained_when_its_last_chunk_is_buried() {
     let rig = rig(1 << 30);
     rig.sealed_chunk();
