@@ -42,6 +42,9 @@ pub(super) struct Inspector {
 impl Inspect for Inspector {
     fn health(&self) -> Health {
         let mut reasons = self.faults.reasons_not_ready();
+        if self.store.is_closed() {
+            reasons.push("the store takes nothing any more: a bug; restart".to_owned());
+        }
         reasons.extend(self.full_routes());
         let ready = reasons.is_empty();
         reasons.extend(self.faults.reasons_degraded());

@@ -239,6 +239,12 @@ impl Store {
         self.shared.queue.flush();
     }
 
+    /// Whether appends are refused because the committer has ended, which it does early only by a
+    /// panic: of an observer, or of ours.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed.load(Ordering::Acquire)
+    }
+
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir

@@ -350,3 +350,26 @@ fn a_closed_store_refuses_appends() {
     let refused = route.append(1, &key("a"), None, append(b"late"));
     assert!(matches!(refused, Err(AppendError::Closed)));
 }
+
+/// Panics on the committer's thread, which alone tells of freed space.
+struct Panicking;
+
+impl Observer for Panicking {
+    fn freed(&self) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_committer_that_panicked_keeps_nobody_waiting_and_is_no_secret() {
+    let store = open_store(&SimFs::new()).unwrap();
+    let (route, _) = store.route("web", options(), Arc::new(Panicking)).unwrap();
+    assert!(!store.is_closed());
+    let appended = route.append(1, &key("a"), None, append(b"kept")).unwrap();
+    assert!(appended.receipt.wait().is_ok());
+    route.purge(appended.chunk).unwrap();
+    store.sync();
+    assert!(store.is_closed());
+    let refused = route.append(3, &key("a"), None, append(b"late"));
+    assert!(matches!(refused, Err(AppendError::Closed)));
+}
