@@ -96,7 +96,12 @@ fn every_dependency_has_its_row_and_every_row_its_dependency() {
     let contributing = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
     let (_, tables) = contributing.split_once("## Dependencies").unwrap();
     let rows: BTreeSet<String> = tables.lines().flat_map(crates_of_row).collect();
-    let declared: BTreeSet<String> = ["Cargo.toml", "storage/Cargo.toml"]
+    let manifests = [
+        "Cargo.toml",
+        "storage/Cargo.toml",
+        "storage/shuttle/Cargo.toml",
+    ];
+    let declared: BTreeSet<String> = manifests
         .iter()
         .flat_map(|manifest| dependencies(&fs::read_to_string(root().join(manifest)).unwrap()))
         .filter(|name| name != "forebay-storage")

@@ -9,7 +9,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::checksum::Seed;
 use crate::error::StoreIoError;
@@ -22,7 +22,7 @@ use crate::observer::{ChunkInfo, Phase, SlotInfo};
 use crate::reader::Frame;
 use crate::receipt::Progress;
 use crate::route::RouteInner;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 mod append;
 mod notices;

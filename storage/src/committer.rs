@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use crate::chunk::{Chunk, SyncGoal};
 use crate::queue::Round;
 use crate::route::RouteInner;
 use crate::store::Shared;
+use crate::sync::atomic::Ordering;
 
 /// From this many dirty files on, one call for the whole file system is cheaper than one for
 /// each.

@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use crate::fs::{File, is_out_of_files};
 use crate::id::ChunkId;
-use crate::sync::{lock, wait};
+use crate::sync::{Condvar, Mutex, lock, wait};
 
 /// Below this a store could hardly work.
 const OPEN_MIN: usize = 8;

@@ -2,13 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::error::StoreIoError;
 use crate::fs::{Access, Fs};
 use crate::id::ChunkId;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// One route's part of the quarantine directory.
 #[derive(Clone, Debug)]

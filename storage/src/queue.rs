@@ -1,10 +1,10 @@
 //! What the committer has to do, and who waits for it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use crate::chunk::Chunk;
-use crate::sync::{lock, wait};
+use crate::sync::{Condvar, Mutex, lock, wait};
 
 /// Unbounded by itself; each chunk is in it at most once per list.
 #[derive(Debug, Default)]

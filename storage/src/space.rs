@@ -1,6 +1,6 @@
 //! How many bytes a route's files take, against its limit.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Exact: what is reserved never exceeds the limit, whatever happens at once.
 #[derive(Debug)]

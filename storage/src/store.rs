@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use crate::committer;
 use crate::error::{OpenError, StoreIoError};
@@ -18,7 +16,9 @@ use crate::queue::Queue;
 use crate::recovery::{self, Recovered};
 use crate::route::{Route, RouteInner, RouteOptions};
 use crate::stats::{Counters, StoreStats};
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, lock};
 
 /// Under the data directory: chunks of routes, one directory each.
 pub const ROUTES_DIR: &str = "routes";
@@ -149,7 +149,7 @@ impl Store {
             .map_err(StoreIoError::on("open", dir))?;
         let shared = Arc::new(Shared::new(options, volume));
         let for_committer = Arc::clone(&shared);
-        let committer = std::thread::Builder::new()
+        let committer = thread::Builder::new()
             .name("forebay-commit".to_owned())
             .spawn(move || committer::run(&for_committer))
             .map_err(OpenError::Thread)?;

@@ -1,6 +1,18 @@
-//! Locks that survive a panic of their holder.
+//! Locks that survive a panic of their holder, and where locks, atomics and threads come from:
+//! the standard library, or (package `forebay-storage-shuttle`) a scheduler that tries orders.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "shuttle")]
+pub(crate) use shuttle::{
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread,
+};
+#[cfg(not(feature = "shuttle"))]
+pub(crate) use std::{
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread,
+};
+
+use std::sync::PoisonError;
 
 /// Locks `mutex`.
 ///

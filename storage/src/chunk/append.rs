@@ -1,8 +1,7 @@
 //! Writing a frame into a chunk, and creating the file with the first one.
 
 use std::io::{ErrorKind, IoSlice};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::notices::Notice;
 use super::{Chunk, Contents, State, Writer, WriterStatus};
@@ -16,7 +15,8 @@ use crate::header::{Header, SealReason, SlotRecord, SlotState, slot_offset};
 use crate::layout::{BLOCK_LEN, SLOT_LEN, align_up, to_usize};
 use crate::receipt::Receipt;
 use crate::route::Durability;
-use crate::sync::lock;
+use crate::sync::atomic::Ordering;
+use crate::sync::{MutexGuard, lock};
 
 /// An append, checked and digested, ready to be placed at any offset.
 pub(crate) struct Entry<'a> {

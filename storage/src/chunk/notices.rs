@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::observer::{ChunkInfo, Observer};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// What the observer will be told.
 #[derive(Debug)]

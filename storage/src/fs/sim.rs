@@ -7,11 +7,11 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
 use crate::layout::to_usize;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 mod disk;
 mod faults;

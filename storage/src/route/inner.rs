@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::{Append, Durability, RouteOptions};
 use crate::checksum::Body;
@@ -16,7 +16,7 @@ use crate::observer::Observer;
 use crate::quarantine::Quarantine;
 use crate::space::Space;
 use crate::store::Shared;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 pub(crate) struct RouteInner {
     pub(crate) name: String,

@@ -15,6 +15,7 @@ use crate::fs::sim::{Calls, Faults, Survivors};
 
 mod ledger;
 mod life;
+mod model;
 mod scenarios;
 
 use ledger::Ledger;

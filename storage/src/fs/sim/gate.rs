@@ -1,8 +1,8 @@
 //! Holding syncs up, so that a test decides what the next group commit finds.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
-use crate::sync::{lock, wait};
+use crate::sync::{Condvar, Mutex, lock, wait};
 
 #[derive(Debug, Default)]
 pub(super) struct Gate {
