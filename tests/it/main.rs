@@ -12,6 +12,7 @@ mod delivery;
 mod destinations;
 mod doctor;
 mod harness;
+mod hostile;
 mod http_input;
 mod overflow;
 mod readme;

@@ -22,10 +22,10 @@ use crate::wire::forward::{Layout, Scanner};
 const REST_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a sender may pause inside a message while others wait for the memory that it takes.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
+const PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// How long a message may take that goes beyond the input's memory while others wait to.
-const TURN_TIME_MAX: Duration = Duration::from_secs(300);
+const TURN_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Serves a connection whose sender may send batches.
 ///

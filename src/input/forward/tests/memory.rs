@@ -154,7 +154,7 @@ async fn a_sender_that_stalls_inside_a_message_makes_way_for_others() {
     let [other, _] = &mut squeezed.others;
     let waited = Instant::now();
     other.grow(2 * MIB).await;
-    assert!(waited.elapsed() < Duration::from_secs(20));
+    assert!(waited.elapsed() < Duration::from_secs(5));
     let ended = squeezed.session.await.unwrap();
     assert!(matches!(ended, Err(ConnectionError::Slow)));
 }
@@ -179,7 +179,7 @@ async fn a_sender_that_dribbles_makes_way_for_others() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let waited = Instant::now();
     other.grow(2 * MIB).await;
-    assert!((290..310).contains(&waited.elapsed().as_secs()));
+    assert!((58..62).contains(&waited.elapsed().as_secs()));
     assert!(matches!(session.await.unwrap(), Err(ConnectionError::Slow)));
     dribbling.abort();
 }
