@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use crate::msgpack;
 
+mod repeats;
 mod room;
 mod route_buffer;
 mod router;
 mod split;
 mod stats;
 
+pub use repeats::Repeats;
 pub use room::Room;
 pub use route_buffer::{Evict, RouteBuffer};
 pub use router::Router;

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use forebay_storage::{Append, AppendError, ChunkKey, DeadNote, Receipt, Route, SyncError};
+use forebay_storage::{
+    Append, AppendError, Appended, ChunkKey, DeadNote, Receipt, Route, SyncError,
+};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::repeats::{Fingerprint, Repeats, Stamp, Turn};
 use super::room::{NoRoom, Room};
 use super::split::{Piece, PieceLimits, pieces};
 use super::stats::RouteStats;
@@ -57,6 +60,8 @@ pub struct RouteBuffer {
     pub making_room: Semaphore,
     /// Who deletes chunks to make room.
     pub evict: Arc<dyn Evict>,
+    /// The batches that are recognised when they come again; `None`: none are.
+    pub repeats: Option<Arc<Repeats>>,
     /// What is counted.
     pub stats: Arc<RouteStats>,
     /// Time.
@@ -81,16 +86,50 @@ pub(super) struct Stored {
 }
 
 impl RouteBuffer {
-    /// Appends a whole batch; see [`super::Intake::accept`].
+    /// Appends a whole batch, or what is missing of it; see [`super::Intake::accept`].
     pub(super) async fn accept(&self, batch: Incoming<'_>) -> Result<Stored, Refused> {
+        let deadline = batch.patience.map(|patience| Instant::now() + patience);
+        let repeats = self.repeats.as_deref();
+        let Some(repeats) = repeats.filter(|_| !batch.batch_id.is_empty()) else {
+            return self.take(batch, None, deadline).await;
+        };
+        let fingerprint = unhurried(batch.payload.len(), || {
+            Fingerprint::of(batch.tag, batch.batch_id, batch.payload)
+        });
+        let turn = repeats.turn(fingerprint, deadline).await;
+        let turn = turn.map_err(|no_room| match no_room {
+            NoRoom::Stopping => Refused::Stopping,
+            NoRoom::OutOfPatience => self.held_back("the same batch is held back".to_owned()),
+        })?;
+        if let Some(known) = turn.known() {
+            self.stats.repeated(1, known.event_count);
+            return Ok(Stored {
+                receipts: known.receipts,
+                event_count: known.event_count,
+                set_aside_count: 0,
+            });
+        }
+        let taken = self.take(batch, Some(&turn), deadline).await;
+        self.stats.batches_remembered.store(repeats.len(), Relaxed);
+        taken
+    }
+
+    /// Appends a batch that is not known, at least not as a whole.
+    async fn take(
+        &self,
+        batch: Incoming<'_>,
+        turn: Option<&Turn<'_>>,
+        deadline: Option<Instant>,
+    ) -> Result<Stored, Refused> {
         let checked = unhurried(batch.payload.len(), || event::check(batch.payload))
             .map_err(|error| malformed(&error, batch.payload))?;
-        let deadline = batch.patience.map(|patience| Instant::now() + patience);
         let mut stored = Stored::default();
         if checked.all_plain && self.fits_a_chunk(batch.payload) {
-            self.store(batch, &checked, deadline, &mut stored).await?;
+            self.store(batch, turn, &checked, deadline, &mut stored)
+                .await?;
         } else {
-            self.store_what_can_be(batch, deadline, &mut stored).await?;
+            self.store_what_can_be(batch, turn, deadline, &mut stored)
+                .await?;
         }
         Ok(stored)
     }
@@ -99,6 +138,7 @@ impl RouteBuffer {
     async fn store_what_can_be(
         &self,
         batch: Incoming<'_>,
+        turn: Option<&Turn<'_>>,
         deadline: Option<Instant>,
         stored: &mut Stored,
     ) -> Result<(), Refused> {
@@ -116,37 +156,82 @@ impl RouteBuffer {
             payload: &normalized.payload,
             ..batch
         };
-        self.store(rest, &normalized.checked, deadline, stored)
+        // The chunks do not say what is among the dead letters: such a batch is not remembered.
+        let turn = turn.filter(|_| normalized.rejected.is_empty());
+        self.store(rest, turn, &normalized.checked, deadline, stored)
             .await
     }
 
-    /// Stores plain entries.
+    /// Stores plain entries; what of them is known already is not stored again.
     async fn store(
         &self,
         batch: Incoming<'_>,
+        turn: Option<&Turn<'_>>,
         checked: &Checked,
         deadline: Option<Instant>,
         stored: &mut Stored,
     ) -> Result<(), Refused> {
-        let limits = PieceLimits {
-            size_max: self.chunk_limit_size,
-            event_count_max: self.chunk_limit_records,
-        };
         let groups = group(&self.keys, batch.tag, batch.payload, checked).map_err(|fault| {
             Refused::Malformed {
                 offset: 0,
                 reason: fault.to_string(),
             }
         })?;
-        for group in groups {
-            for piece in pieces(&group.payload, group.checked.event_count, limits) {
-                let receipt = self.append(batch, &group, piece, deadline).await?;
-                stored.receipts.push(receipt);
-                stored.event_count += piece.event_count;
-                self.stats
-                    .stored(piece.event_count, byte_count(piece.payload));
-            }
+        let pieces = self.pieces(&groups);
+        let payloads: Vec<_> = pieces.iter().map(|(_, piece)| piece.payload).collect();
+        let stamps = turn.and_then(|turn| Some((turn, turn.stamps(&payloads)?)));
+        for (index, (group, piece)) in pieces.into_iter().enumerate() {
+            let known = stamps
+                .as_ref()
+                .map(|(turn, stamps)| (*turn, &stamps[index]));
+            self.store_piece(batch, known, group, piece, deadline, stored)
+                .await?;
         }
+        Ok(())
+    }
+
+    /// What one append can hold, with the group it is of.
+    fn pieces<'g>(&self, groups: &'g [Group<'_>]) -> Vec<(&'g Group<'g>, Piece<'g>)> {
+        let limits = PieceLimits {
+            size_max: self.chunk_limit_size,
+            event_count_max: self.chunk_limit_records,
+        };
+        let of_group = |group: &'g Group<'_>| {
+            let pieces = pieces(&group.payload, group.checked.event_count, limits);
+            pieces.into_iter().map(move |piece| (group, piece))
+        };
+        groups.iter().flat_map(of_group).collect()
+    }
+
+    async fn store_piece(
+        &self,
+        batch: Incoming<'_>,
+        known: Option<(&Turn<'_>, &Stamp)>,
+        group: &Group<'_>,
+        piece: Piece<'_>,
+        deadline: Option<Instant>,
+        stored: &mut Stored,
+    ) -> Result<(), Refused> {
+        stored.event_count += piece.event_count;
+        if let Some(receipt) = known.and_then(|(turn, stamp)| turn.known_piece(stamp)) {
+            stored.receipts.extend(receipt);
+            self.stats.repeated(0, piece.event_count);
+            return Ok(());
+        }
+        let stamped = known.and_then(|(_, stamp)| stamp.behind(batch.batch_id));
+        let as_stored = Incoming {
+            batch_id: stamped.as_deref().unwrap_or(batch.batch_id),
+            ..batch
+        };
+        let appended = self.append(as_stored, group, piece, deadline).await?;
+        if let (Some((turn, stamp)), Some(_)) = (known, stamped) {
+            let event_count = u32::try_from(piece.event_count).unwrap_or(u32::MAX);
+            let now_ns = self.clock.now().unix_ns;
+            turn.remember(stamp, event_count, &appended, now_ns);
+        }
+        stored.receipts.push(appended.receipt);
+        self.stats
+            .stored(piece.event_count, byte_count(piece.payload));
         Ok(())
     }
 
@@ -156,7 +241,7 @@ impl RouteBuffer {
         group: &Group<'_>,
         piece: Piece<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<Appended, Refused> {
         let append = Append {
             tag: if self.keys.tag { "" } else { batch.tag },
             batch_id: batch.batch_id,
@@ -184,12 +269,11 @@ impl RouteBuffer {
         }
     }
 
-    fn try_append(&self, place: Place<'_>, append: Append<'_>) -> Result<Receipt, AppendError> {
+    fn try_append(&self, place: Place<'_>, append: Append<'_>) -> Result<Appended, AppendError> {
         let now_ns = self.clock.now().unix_ns;
-        let appended = unhurried(append.payload.len(), || {
+        unhurried(append.payload.len(), || {
             place.route.append(now_ns, place.key, place.note, append)
-        });
-        Ok(appended?.receipt)
+        })
     }
 
     /// Deletes the oldest chunks, one by one, until the append fits.
@@ -201,7 +285,7 @@ impl RouteBuffer {
         place: Place<'_>,
         append: Append<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<Appended, Refused> {
         let _turn = self.making_room.acquire().await;
         let mut attempt = || match self.try_append(place, append) {
             Err(error) if is_full(&error) => None,
@@ -228,7 +312,7 @@ impl RouteBuffer {
         place: Place<'_>,
         append: Append<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<Appended, Refused> {
         let _held_back = self.stats.hold_back();
         let mut full = String::new();
         let attempt = || match self.try_append(place, append) {
@@ -265,10 +349,10 @@ impl RouteBuffer {
             time_min_ns: 0,
             time_max_ns: 0,
         };
-        let receipt = self
+        let appended = self
             .bury(tag, &rejected.why.to_string(), append, deadline)
             .await?;
-        stored.receipts.push(receipt);
+        stored.receipts.push(appended.receipt);
         stored.set_aside_count += rejected.event_count;
         counter.fetch_add(rejected.event_count, Relaxed);
         Ok(())
@@ -281,7 +365,7 @@ impl RouteBuffer {
         why: &str,
         append: Append<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Receipt, Refused> {
+    ) -> Result<Appended, Refused> {
         let note = at_intake(why);
         let append = Append { tag, ..append };
         let place = Place {

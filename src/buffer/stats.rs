@@ -28,6 +28,12 @@ pub struct RouteStats {
     pub bytes_dropped: AtomicU64,
     /// Appends refused to the sender: the route was full, or the bytes could not be stored.
     pub appends_refused: AtomicU64,
+    /// Batches recognised as repeats, and not stored again.
+    pub batches_repeated: AtomicU64,
+    /// Events in them, and in known pieces of batches that were completed.
+    pub events_repeated: AtomicU64,
+    /// Batches remembered at this moment.
+    pub batches_remembered: AtomicU64,
     /// Senders held back at this moment; kept by [`RouteStats::hold_back`].
     senders_waiting: AtomicU64,
 }
@@ -52,6 +58,12 @@ impl RouteStats {
         self.batches_stored.fetch_add(1, Relaxed);
         self.events_stored.fetch_add(event_count, Relaxed);
         self.bytes_stored.fetch_add(byte_count, Relaxed);
+    }
+
+    /// Counts what was not stored because it is stored already.
+    pub fn repeated(&self, batch_count: u64, event_count: u64) {
+        self.batches_repeated.fetch_add(batch_count, Relaxed);
+        self.events_repeated.fetch_add(event_count, Relaxed);
     }
 
     /// Counts a chunk that was deleted to make room.

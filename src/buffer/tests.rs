@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
 
 use forebay_storage::fs::sim::{Faults, SimFs};
 use forebay_storage::{Durability, Route, RouteOptions, SealReason, Store, StoreOptions};
@@ -13,6 +14,8 @@ use crate::clock::Clock;
 use crate::config::plan::Overflow;
 use crate::event::entries;
 use crate::route::{TagMatcher, TagRouter};
+
+mod repeats;
 
 /// Deletes the oldest sealed chunk, as the engine's does.
 struct EvictOldest(Route, Mutex<u32>);
@@ -106,6 +109,7 @@ fn fixture(setup: Setup) -> Fixture {
         dead_room: Arc::new(Room::new(stopping.clone())),
         making_room: Semaphore::new(1),
         evict: Arc::clone(&dropped) as Arc<dyn Evict>,
+        repeats: None,
         stats: Arc::default(),
         clock: Clock::start(),
     });

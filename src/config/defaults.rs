@@ -40,6 +40,8 @@ pub(super) mod buffer {
     pub(in super::super) const CHUNK_FULL_THRESHOLD: f64 = 0.95;
     pub(in super::super) const TOTAL_LIMIT_SIZE: u64 = 10 * GIB;
     pub(in super::super) const DEAD_LETTER_LIMIT_SIZE: u64 = GIB;
+    pub(in super::super) const DEDUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+    pub(in super::super) const DEDUPLICATE_BATCHES_MAX: usize = 100_000;
     pub(in super::super) const MAX_CONCURRENT: usize = 16;
     pub(in super::super) const DELAYED_COMMIT_TIMEOUT: Duration = Duration::from_secs(60);
     pub(in super::super) const SLOW_FLUSH_LOG_THRESHOLD: Duration = Duration::from_secs(20);

@@ -177,6 +177,8 @@ pub struct BufferPlan {
     pub total_limit_size: u64,
     /// What happens to a sender when that is reached.
     pub overflow: Overflow,
+    /// How long batches are remembered, so that a repeat is not stored twice; `None`: not at all.
+    pub deduplicate: Option<DeduplicatePlan>,
     /// Most bytes of the route's dead letters on disk.
     pub dead_letter_limit_size: u64,
     /// Deliveries in flight for each destination.
@@ -187,6 +189,15 @@ pub struct BufferPlan {
     pub slow_flush_log_threshold: Duration,
     /// When a failed delivery is tried again.
     pub retry: RetryPlan,
+}
+
+/// How long batches are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeduplicatePlan {
+    /// For this long after they were stored.
+    pub window: Duration,
+    /// And no more of them than this; a batch that is split over several chunks counts for each.
+    pub batches_max: usize,
 }
 
 /// When chunks are flushed.

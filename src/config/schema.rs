@@ -101,6 +101,7 @@ tables! {
         total_limit_size: Size,
         overflow or "overflow_action": Overflow,
         dead_letter_limit_size: Size,
+        deduplicate: Deduplicate,
         max_concurrent or "flush_thread_count": usize,
         delayed_commit_timeout: Duration,
         slow_flush_log_threshold: Duration,
@@ -113,6 +114,12 @@ tables! {
         retry_timeout or "max_elapsed_time": Duration,
         retry_max_times: u32,
         retry_forever: bool,
+    }
+
+    /// How long batches are remembered, as a table.
+    DeduplicateTable {
+        window: Duration,
+        batches_max: usize,
     }
 
     /// An output to servers that speak the Fluent forward protocol.
@@ -213,7 +220,18 @@ pub(super) enum FileFormat {
     Msgpack,
 }
 
+/// Whether something is done at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switch {
+    On,
+    Off,
+}
+
 choices! {
+    Switch {
+        "on" => Self::On,
+        "off" => Self::Off,
+    }
     LogFormat {
         "text" => Self::Text,
         "json" => Self::Json,
@@ -281,6 +299,25 @@ impl Output {
             Self::Stdout(_) | Self::Null(_) => &None,
         };
         text.as_ref().map(|at| at.position)
+    }
+}
+
+/// How long batches are remembered: a table, or `on` or `off`.
+#[derive(Debug)]
+pub(super) enum Deduplicate {
+    Off,
+    On(DeduplicateTable),
+}
+
+impl FromNode for Deduplicate {
+    fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if matches!(node.kind, Kind::Table(_)) {
+            return DeduplicateTable::from_node(node, problems).map(Self::On);
+        }
+        Some(match Switch::from_node(node, problems)? {
+            Switch::Off => Self::Off,
+            Switch::On => Self::On(DeduplicateTable::default()),
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer, Phase, SlotSta
 use tokio::sync::Notify;
 
 use super::health::Faults;
-use crate::buffer::Room;
+use crate::buffer::{Repeats, Room};
 use crate::clock::Clock;
 use crate::flush::{Queued, RetryState, Scheduler, Staged};
 
@@ -24,6 +24,8 @@ pub(super) struct RouteState {
     /// Told when the driver has to look again.
     pub(super) wake: Notify,
     pub(super) room: Arc<Room>,
+    /// `None` if no batch is recognised when it comes again.
+    pub(super) repeats: Option<Arc<Repeats>>,
     pub(super) faults: Arc<Faults>,
     scheduler: Mutex<Scheduler>,
     /// Retry history from before the start, of chunks not queued yet.
@@ -36,6 +38,7 @@ impl RouteState {
         clock: Clock,
         outputs: Vec<String>,
         room: Arc<Room>,
+        repeats: Option<Arc<Repeats>>,
         faults: Arc<Faults>,
         scheduler: Scheduler,
     ) -> Self {
@@ -45,6 +48,7 @@ impl RouteState {
             outputs,
             wake: Notify::new(),
             room,
+            repeats,
             faults,
             scheduler: Mutex::new(scheduler),
             history: Mutex::default(),
@@ -111,6 +115,12 @@ impl Observer for RouteState {
 
     fn purged(&self, chunk: &ChunkInfo) {
         self.scheduler().purged(self.clock.now(), chunk.id);
+    }
+
+    fn removing(&self, id: ChunkId, path: &Path) {
+        if let Some(repeats) = &self.repeats {
+            repeats.chunk_goes(id, path, self.clock.now().unix_ns);
+        }
     }
 
     fn freed(&self) {

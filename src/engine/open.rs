@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::observe::{DeadLetterState, RouteState};
 use super::route::{Destination, Dropper, RunningRoute};
 use super::signals::Signals;
 use super::{Engine, OpenRoute};
-use crate::buffer::{Intake, IntakeStats, Room, RouteBuffer, RouteStats, Router};
+use crate::buffer::{Intake, IntakeStats, Repeats, Room, RouteBuffer, RouteStats, Router};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u32, random_u64};
@@ -92,6 +93,7 @@ pub(super) async fn open(mut plan: Plan, clock: Clock) -> Result<Engine, Error> 
     let opening = Opening::new(&plan, clock, descriptors)?;
     let recoveries = opening.recover_routes()?;
     opening.warn_of_stranded_routes();
+    opening.load_repeats(&recoveries);
     let catalog = opening.open_catalog(&recoveries);
     let mut routes = Vec::new();
     let mut buffers = Vec::new();
@@ -183,6 +185,7 @@ impl<'p> Opening<'p> {
             self.clock,
             plan.outputs.clone(),
             room,
+            self.repeats(plan).map(Arc::new),
             Arc::clone(&self.faults),
             Scheduler::new(
                 flush_policy(&plan.buffer),
@@ -219,6 +222,45 @@ impl<'p> Opening<'p> {
             dead_letters,
             dead_room,
         })
+    }
+
+    /// What the route's journal remembers.
+    fn repeats(&self, plan: &RoutePlan) -> Option<Repeats> {
+        let deduplicate = plan.buffer.deduplicate.as_ref()?;
+        let dir = self.plan.data_dir.join("repeats").join(&plan.name);
+        let room = Room::new(self.stopping.clone());
+        let (repeats, problem) = Repeats::open(Arc::new(RealFs), dir, deduplicate, room);
+        if let Some(error) = problem {
+            tracing::warn!(
+                route = plan.name, %error,
+                "cannot keep what is remembered of delivered batches; they may be stored again"
+            );
+        }
+        Some(repeats)
+    }
+
+    /// Reads what the routes' chunks remember.
+    fn load_repeats(&self, recoveries: &[Recovery<'_>]) {
+        let now_ns = self.clock.now().unix_ns;
+        let loading: Vec<_> = recoveries
+            .iter()
+            .filter_map(|route| Some((route, route.state.repeats.as_ref()?)))
+            .collect();
+        if loading.is_empty() {
+            return;
+        }
+        // A repeat is acknowledged without a sync, so what it repeats must be durable. A killed
+        // process may have left it in the page cache.
+        let synced = self.store.sync_files();
+        if let Err(error) = &synced {
+            tracing::warn!(%error, "cannot sync what is there; repeats of it will be stored again");
+        }
+        for (route, repeats) in loading {
+            match synced {
+                Ok(()) => repeats.load(&route.chunks, &route.recovered.chunks, now_ns),
+                Err(_) => repeats.loaded(now_ns),
+            }
+        }
     }
 
     fn destinations(&self, plan: &RoutePlan) -> Vec<DestinationPolicy> {
@@ -274,6 +316,9 @@ impl<'p> Opening<'p> {
         } = recovery;
         recovered.chunks.iter().for_each(|chunk| state.found(chunk));
         let stats = Arc::new(RouteStats::default());
+        if let Some(repeats) = &state.repeats {
+            stats.batches_remembered.store(repeats.len(), Relaxed);
+        }
         let (ended_sender, ended) = mpsc::unbounded_channel();
         let buffer = RouteBuffer {
             name: plan.name.clone(),
@@ -291,6 +336,7 @@ impl<'p> Opening<'p> {
                 chunks: chunks.clone(),
                 stats: Arc::clone(&stats),
             }),
+            repeats: state.repeats.clone(),
             stats: Arc::clone(&stats),
             clock: self.clock,
         };

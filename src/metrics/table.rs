@@ -203,6 +203,21 @@ pub(super) static FAMILIES: &[Family] = &[
         "Bytes of payload in chunks deleted undelivered, by reason.",
     ),
     counter(
+        "forebay_route_repeated_batches_total",
+        Read::Route(|r, _| counted(&r.stats.batches_repeated)),
+        "Batches that a sender repeated and that were not stored again.",
+    ),
+    counter(
+        "forebay_route_repeated_events_total",
+        Read::Route(|r, _| counted(&r.stats.events_repeated)),
+        "Events that a sender repeated and that were not stored again.",
+    ),
+    gauge(
+        "forebay_route_remembered_batches",
+        Read::Route(|r, _| counted(&r.stats.batches_remembered)),
+        "Batches that would be recognised if a sender repeated them.",
+    ),
+    counter(
         "forebay_route_refused_appends_total",
         Read::Route(|r, _| counted(&r.stats.appends_refused)),
         "Appends refused: the route was full or could not store them.",

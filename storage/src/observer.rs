@@ -129,6 +129,11 @@ pub trait Observer: Send + Sync {
     fn purged(&self, chunk: &ChunkInfo) {
         let _ = chunk;
     }
+    /// A chunk's file is about to be removed, or moved to the quarantine: the last chance to read it.
+    /// Also called while the route is being recovered, for a chunk whose removal was cut short.
+    fn removing(&self, id: ChunkId, path: &Path) {
+        let _ = (id, path);
+    }
     /// The route's files take less space than before.
     fn freed(&self) {}
     /// Damage was met, once for each piece.

@@ -10,23 +10,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::error::SyncError;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, lock, wait};
 
 /// Resolves when the append is durable (with `Durability::Memory`: at once) or never will be.
 ///
-/// Dropping it loses nothing but the answer.
+/// Dropping it loses nothing but the answer. Clones resolve alike, each for whoever polls it.
 #[derive(Debug)]
 #[must_use = "an append is acknowledged only when its receipt resolves"]
 pub struct Receipt {
     progress: Arc<Progress>,
     /// Where the append ends in the file.
     end: u64,
+    /// Tells the clones of one receipt apart; 0 is the first.
+    number: u32,
 }
 
 impl Receipt {
     pub(crate) fn new(progress: Arc<Progress>, end: u64) -> Receipt {
-        Receipt { progress, end }
+        Receipt {
+            progress,
+            end,
+            number: 0,
+        }
     }
 
     /// Blocks until the append is durable or never will be.
@@ -50,6 +56,16 @@ impl Receipt {
     }
 }
 
+impl Clone for Receipt {
+    fn clone(&self) -> Receipt {
+        Receipt {
+            progress: Arc::clone(&self.progress),
+            end: self.end,
+            number: self.progress.clone_count.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+}
+
 impl Future for Receipt {
     type Output = Result<(), SyncError>;
 
@@ -61,8 +77,10 @@ impl Future for Receipt {
         if let Some(outcome) = self.progress.outcome(self.end, &waiting) {
             return Poll::Ready(outcome);
         }
-        // The end is unique within the chunk, so this replaces the waker of an earlier poll.
-        waiting.wakers.insert(self.end, context.waker().clone());
+        // The end is unique within the chunk and the number among the clones, so this replaces the
+        // waker of an earlier poll.
+        let waiter = (self.end, self.number);
+        waiting.wakers.insert(waiter, context.waker().clone());
         Poll::Pending
     }
 }
@@ -74,12 +92,14 @@ pub(crate) struct Progress {
     durable_end: AtomicU64,
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    /// Clones made of all receipts.
+    clone_count: AtomicU32,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By the end of the append they wait for.
-    wakers: BTreeMap<u64, Waker>,
+    /// By the end of the append they wait for, and the receipt's number.
+    wakers: BTreeMap<(u64, u32), Waker>,
     /// Why nothing beyond `durable_end` will become durable.
     failure: Option<SyncError>,
 }
@@ -105,7 +125,7 @@ impl Progress {
         }
         self.durable_end.fetch_max(end, Ordering::Release);
         let rest = match end.checked_add(1) {
-            Some(next) => waiting.wakers.split_off(&next),
+            Some(next) => waiting.wakers.split_off(&(next, 0)),
             None => BTreeMap::new(),
         };
         woken.extend(std::mem::replace(&mut waiting.wakers, rest).into_values());
@@ -142,6 +162,18 @@ mod tests {
         progress.advance(100, &mut woken);
         assert_eq!(woken.len(), 1);
         assert!(matches!(poll(&mut receipt), Poll::Ready(Ok(()))));
+    }
+
+    #[test]
+    fn every_clone_is_woken() {
+        let progress = Arc::new(Progress::default());
+        let mut receipt = Receipt::new(Arc::clone(&progress), 100);
+        let mut clones = [receipt.clone(), receipt.clone()];
+        assert!(poll(&mut receipt).is_pending());
+        assert!(clones.iter_mut().all(|clone| poll(clone).is_pending()));
+        let mut woken = Vec::new();
+        progress.advance(100, &mut woken);
+        assert_eq!(woken.len(), 3);
     }
 
     #[test]

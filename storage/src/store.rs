@@ -245,6 +245,16 @@ impl Store {
         self.shared.is_closed.load(Ordering::Acquire)
     }
 
+    /// Makes durable whatever is in the files, also what an earlier process wrote and never synced.
+    ///
+    /// # Errors
+    /// The file system has no such call, or failed; which of the files is not known.
+    pub fn sync_files(&self) -> Result<(), StoreIoError> {
+        let dir = &self.shared.dir;
+        let synced = self.shared.volume.sync_all();
+        synced.map_err(StoreIoError::on("sync", dir))
+    }
+
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir

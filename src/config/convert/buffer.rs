@@ -4,11 +4,16 @@ use super::check::{self, OrDefault as _};
 use super::keys;
 use crate::config::defaults::buffer as defaults;
 use crate::config::error::{At, Problems};
-use crate::config::plan::{BufferPlan, Durability, FlushMode, Overflow, RetryPlan};
+use crate::config::plan::{
+    BufferPlan, DeduplicatePlan, Durability, FlushMode, Overflow, RetryPlan,
+};
 use crate::config::schema;
 
 /// More deliveries in flight than this help nobody.
 const MAX_CONCURRENT_MAX: usize = 1024;
+
+/// More batches than this would take gigabytes of memory.
+const DEDUPLICATE_BATCHES_MAX_MAX: usize = 10_000_000;
 
 /// The plan for `buffer`.
 pub(super) fn buffer(mut buffer: schema::Buffer, problems: &mut Problems) -> BufferPlan {
@@ -32,6 +37,7 @@ pub(super) fn buffer(mut buffer: schema::Buffer, problems: &mut Problems) -> Buf
         dead_letter_limit_size: buffer
             .dead_letter_limit_size
             .map_or(defaults::DEAD_LETTER_LIMIT_SIZE, |at| at.value.0),
+        deduplicate: deduplicate(buffer.deduplicate, problems),
         max_concurrent: check::count(
             buffer.max_concurrent,
             defaults::MAX_CONCURRENT,
@@ -48,6 +54,26 @@ pub(super) fn buffer(mut buffer: schema::Buffer, problems: &mut Problems) -> Buf
             .or_default_of(defaults::SLOW_FLUSH_LOG_THRESHOLD),
         retry,
     }
+}
+
+fn deduplicate(
+    setting: Option<At<schema::Deduplicate>>,
+    problems: &mut Problems,
+) -> Option<DeduplicatePlan> {
+    let table = match setting.map(|at| at.value) {
+        None => schema::DeduplicateTable::default(),
+        Some(schema::Deduplicate::On(table)) => table,
+        Some(schema::Deduplicate::Off) => return None,
+    };
+    Some(DeduplicatePlan {
+        window: check::positive(table.window, defaults::DEDUPLICATE_WINDOW, problems),
+        batches_max: check::count(
+            table.batches_max,
+            defaults::DEDUPLICATE_BATCHES_MAX,
+            DEDUPLICATE_BATCHES_MAX_MAX,
+            problems,
+        ),
+    })
 }
 
 /// An explicit mode wins; else a time key means lazy. An interval that would have no effect is an

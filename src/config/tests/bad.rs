@@ -156,7 +156,7 @@ f.yaml:6:11: unknown type `tail`
         r#"
 f.yaml:10:7: unknown key `compress`
  10 |       compress: gzip
-    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`
+    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `deduplicate`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`
 "#,
     );
     assert_problems(
@@ -204,6 +204,14 @@ f.yaml:10:7: `flush_interval` has no value
 f.yaml:10:25: `apples` is not a unit of size
  10 |       chunk_limit_size: 8 apples
     |                         ^^^^^^^^ a size is written as `8MiB`, `512KiB` or `1000` (bytes)
+"#,
+    );
+    assert_problems(
+        &with_buffer(&["deduplicate: no"]),
+        r#"
+f.yaml:10:20: `no` is none of `on`, `off`
+ 10 |       deduplicate: no
+    |                    ^^ did you mean `on`?
 "#,
     );
     assert_problems(
@@ -296,6 +304,14 @@ f.yaml:10:29: this must be more than 0 and at most 1
 f.yaml:10:23: this must be from 1 to 1024
  10 |       max_concurrent: 0
     |                       ^
+"#,
+    );
+    assert_problems(
+        &with_buffer(&["deduplicate: {batches_max: 0}"]),
+        r#"
+f.yaml:10:34: this must be from 1 to 10000000
+ 10 |       deduplicate: {batches_max: 0}
+    |                                  ^
 "#,
     );
     assert_problems(
@@ -1011,7 +1027,7 @@ f.yaml:10:19: `soon` is not a duration
 
 f.yaml:11:7: unknown key `nonsense`
  11 |       nonsense: 1
-    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`
+    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `deduplicate`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`
 
 f.yaml:12:17: `explode` is none of `block`, `reject`, `throw_exception`, `drop_oldest_chunk`
  12 |       overflow: explode

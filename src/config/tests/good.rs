@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::super::plan::{
-    BufferPlan, Compression, Durability, FileFormat, FlushMode, ForwardInputPlan,
+    BufferPlan, Compression, DeduplicatePlan, Durability, FileFormat, FlushMode, ForwardInputPlan,
     ForwardOutputPlan, HttpFormat, HttpInputPlan, HttpMethod, HttpOutputPlan, InputPlan,
     OutputPlan, Overflow, RetryKind, RetryPlan,
 };
@@ -94,6 +94,25 @@ fn a_buffer_has_the_documented_defaults() {
             forever: true,
         }
     );
+}
+
+#[test]
+fn batches_are_remembered_unless_that_is_off() {
+    let plan = |window, batches_max| {
+        Some(DeduplicatePlan {
+            window,
+            batches_max,
+        })
+    };
+    for (settings, expected) in [
+        (&[][..], plan(seconds(600), 100_000)),
+        (&["deduplicate: on"], plan(seconds(600), 100_000)),
+        (&["deduplicate: {window: 1h}"], plan(seconds(3600), 100_000)),
+        (&["deduplicate: {batches_max: 7}"], plan(seconds(600), 7)),
+        (&["deduplicate: off"], None),
+    ] {
+        assert_eq!(buffer(settings).deduplicate, expected, "{settings:?}");
+    }
 }
 
 #[test]

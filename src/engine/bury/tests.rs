@@ -52,6 +52,7 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
         clock,
         vec!["out".to_owned()],
         room(),
+        None,
         Arc::default(),
         scheduler(),
     ));

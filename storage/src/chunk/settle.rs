@@ -122,6 +122,7 @@ impl Chunk {
             (state.is_evidence, state.file_len)
         };
         let shared = &self.route.shared;
+        self.route.observer.removing(self.id(), &self.path);
         shared.files.forget(self.id());
         if is_evidence {
             self.route

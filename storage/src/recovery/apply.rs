@@ -45,7 +45,6 @@ struct Applied {
 }
 
 fn apply_step(route: &Arc<RouteInner>, report: &FileReport, step: &Step) -> Applied {
-    let fs = &*route.shared.fs;
     let done = match (step.action, report) {
         (Action::Keep | Action::Resume | Action::Seal, FileReport::Chunk(chunk)) => {
             return Applied {
@@ -54,9 +53,7 @@ fn apply_step(route: &Arc<RouteInner>, report: &FileReport, step: &Step) -> Appl
             };
         }
         (Action::Restore, FileReport::Chunk(chunk)) => return restore(route, chunk),
-        (Action::Remove, _) => fs
-            .remove_file(&step.path)
-            .map_err(StoreIoError::on("remove", &step.path)),
+        (Action::Remove, report) => remove(route, report, &step.path),
         (Action::Quarantine, _) => set_file_aside(route, &step.path),
         (Action::Leave, FileReport::Failed { path, .. }) => {
             tell_of_file(route, path, DamageKind::Unreadable, 0, None);
@@ -68,6 +65,15 @@ fn apply_step(route: &Arc<RouteInner>, report: &FileReport, step: &Step) -> Appl
         chunk: None,
         failure: done.err(),
     }
+}
+
+/// Removes a file in which nothing is owed.
+fn remove(route: &RouteInner, report: &FileReport, path: &Path) -> Result<(), StoreIoError> {
+    if let FileReport::Chunk(chunk) = report {
+        route.observer.removing(chunk.id, path);
+    }
+    let removed = route.shared.fs.remove_file(path);
+    removed.map_err(StoreIoError::on("remove", path))
 }
 
 /// Moves a file that is no chunk to the quarantine.

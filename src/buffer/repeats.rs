@@ -1,0 +1,282 @@
+//! Recognising a batch that a sender repeats because it missed our acknowledgement.
+//!
+//! Losing an event is worse than storing one twice. So a batch counts as known only if
+//! - its tag, its id (forward's `chunk`, HTTP's `Idempotency-Key`) and all its bytes are the same, by
+//!   SHA-256: ids that begin again after a sender's restart cost nothing but memory;
+//! - every piece of it was stored, all of them of one way to split it. A batch that was stored in part
+//!   (a kill between two pieces, a refusal half way) is completed: its missing pieces are stored;
+//! - no receipt of it has failed. The repeat is acknowledged when the first one's receipts resolve.
+//!
+//! Where it is remembered:
+//! - Each frame says in its batch id which piece of which batch it is ([`Stamp`]), so what is on disk
+//!   is remembered by the chunk files themselves: there is nothing beside them to keep in step.
+//! - Chunks go when they are delivered. Just before a chunk's file is removed its stamps are written to
+//!   a small [`Journal`]: a killed process leaves the file or the record, or both. The catalogue would
+//!   not do: sled keeps what it was told in memory for seconds.
+//! - At the start both are read into the [`Index`], newest chunks first: those that were sealed within
+//!   the window, until the number is reached. What they hold is synced first, since a repeat of it is
+//!   acknowledged without a sync of its own.
+//!
+//! Stored again all the same is a batch (a) that comes after the window or after too many others; (b)
+//! of which something was set aside as a dead letter; (c) whose chunk was delivered and removed within
+//! the last seconds before a power cut, since the journal is not synced; (d) whose journal record
+//! could not be written because the disk was full.
+//!
+//! Memory: about 250 bytes for each piece, so 25 MB at most for 100,000; on disk 104 bytes.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forebay_storage::{Appended, ChunkId, ChunkInfo, Fs, ReadError, Reader, Receipt, Route};
+use tokio::time::Instant;
+
+use super::room::{NoRoom, Room};
+use crate::config::plan::DeduplicatePlan;
+
+mod index;
+mod journal;
+mod stamp;
+
+use index::{Index, Piece, Whole};
+use journal::{Journal, Record};
+pub(super) use stamp::{Fingerprint, Stamp};
+
+/// The batches that a route remembers.
+pub struct Repeats {
+    fs: Arc<dyn Fs>,
+    window_ns: i64,
+    piece_count_max: usize,
+    index: Mutex<Index>,
+    /// `None` if its files cannot be used: then nothing outlives its chunk.
+    journal: Mutex<Option<Journal>>,
+    /// What has been found on disk, until [`Repeats::loaded`].
+    loading: Mutex<Option<Vec<Found>>>,
+    /// Batches that are being stored at this moment.
+    taken: Mutex<HashSet<Fingerprint>>,
+    /// Where senders wait whose batch is among them.
+    room: Room,
+    journal_failures: AtomicU64,
+}
+
+/// A piece that was found on disk.
+struct Found {
+    record: Record,
+    chunk: Option<ChunkId>,
+}
+
+/// The right to store one batch; others that bring the same wait until it is dropped.
+pub(super) struct Turn<'a> {
+    repeats: &'a Repeats,
+    batch: Fingerprint,
+}
+
+impl Repeats {
+    /// What the journal in the folder `dir` knows, which is made if it is absent. A journal that cannot
+    /// be used costs the memory of chunks that are gone; why is the second value.
+    pub fn open(
+        fs: Arc<dyn Fs>,
+        dir: PathBuf,
+        plan: &DeduplicatePlan,
+        room: Room,
+    ) -> (Self, Option<io::Error>) {
+        let window_ns = i64::try_from(plan.window.as_nanos()).unwrap_or(i64::MAX);
+        let mut found = Vec::new();
+        let opened = Journal::open(
+            Arc::clone(&fs),
+            dir,
+            plan.batches_max as u64,
+            window_ns,
+            |record| {
+                found.push(Found {
+                    record,
+                    chunk: None,
+                });
+            },
+        );
+        let (journal, problem) = match opened {
+            Ok(journal) => (Some(journal), None),
+            Err(error) => (None, Some(error)),
+        };
+        let repeats = Self {
+            fs,
+            window_ns,
+            piece_count_max: plan.batches_max,
+            index: Mutex::new(Index::new(window_ns, plan.batches_max)),
+            journal: Mutex::new(journal),
+            loading: Mutex::new(Some(found)),
+            taken: Mutex::default(),
+            room,
+            journal_failures: AtomicU64::new(0),
+        };
+        (repeats, problem)
+    }
+
+    /// Reads what the recovered chunks of `route` remember, newest first, and begins to work. Their
+    /// bytes must be durable: a repeat of them is acknowledged without a sync.
+    pub fn load(&self, route: &Route, chunks: &[ChunkInfo], now_ns: i64) {
+        let mut piece_count = 0;
+        for chunk in chunks.iter().rev() {
+            let at_ns = chunk.sealed.map_or(now_ns, |(sealed_ns, _)| sealed_ns);
+            if now_ns.saturating_sub(at_ns) > self.window_ns {
+                continue;
+            }
+            if piece_count >= self.piece_count_max {
+                break;
+            }
+            let read = route.read(chunk.id);
+            let read = read.and_then(|reader| self.read(reader, Some(chunk.id), at_ns));
+            match read {
+                Ok(records) => piece_count += records.len(),
+                Err(error) => {
+                    tracing::warn!(chunk = %chunk.id, %error, "cannot read what a chunk remembers");
+                }
+            }
+        }
+        self.loaded(now_ns);
+    }
+
+    /// Begins to work with what was found so far.
+    pub fn loaded(&self, now_ns: i64) {
+        let mut found = lock(&self.loading).take().unwrap_or_default();
+        // Together, so that two splits of one batch do not push each other out piece by piece.
+        found.sort_by_key(|found| (found.record.at_ns, found.record.stamp.split));
+        let mut index = lock(&self.index);
+        for Found { record, chunk } in found {
+            let at_ns = record.at_ns.min(now_ns);
+            if now_ns.saturating_sub(at_ns) > self.window_ns
+                || index.whole(record.stamp.batch).is_some()
+            {
+                continue;
+            }
+            let piece = Piece {
+                event_count: record.event_count,
+                chunk,
+                receipt: None,
+            };
+            index.remember(&record.stamp, piece, at_ns);
+        }
+    }
+
+    /// A chunk's file is about to be removed: what it remembers goes to the journal. Called by the
+    /// store's observer, also while the store recovers.
+    pub fn chunk_goes(&self, id: ChunkId, path: &std::path::Path, now_ns: i64) {
+        let is_loading = lock(&self.loading).is_some();
+        let records = if is_loading {
+            // It was delivered, and its removal was cut short.
+            let reader = Reader::open(&*self.fs, path);
+            let read = reader.and_then(|reader| self.read(reader, None, now_ns));
+            read.unwrap_or_default()
+        } else {
+            lock(&self.index).leave_chunk(id, now_ns)
+        };
+        let mut journal = lock(&self.journal);
+        let written = journal
+            .as_mut()
+            .map_or(Ok(()), |journal| journal.append(&records));
+        if let Err(error) = written {
+            self.journal_failures.fetch_add(1, Relaxed);
+            tracing::debug!(%error, "what a chunk remembers is forgotten with the process");
+        }
+    }
+
+    /// Batches remembered.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        lock(&self.index).len() as u64
+    }
+
+    /// Whether no batch is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits while somebody else stores the same batch.
+    pub(super) async fn turn(
+        &self,
+        batch: Fingerprint,
+        deadline: Option<Instant>,
+    ) -> Result<Turn<'_>, NoRoom> {
+        let attempt = || lock(&self.taken).insert(batch).then_some(());
+        self.room.until(deadline, attempt).await?;
+        Ok(Turn {
+            repeats: self,
+            batch,
+        })
+    }
+
+    /// The pieces that a chunk remembers; they are noted as found.
+    fn read(
+        &self,
+        mut reader: Reader,
+        chunk: Option<ChunkId>,
+        at_ns: i64,
+    ) -> Result<Vec<Record>, ReadError> {
+        let mut records = Vec::new();
+        while let Some(window) = reader.next_window()? {
+            records.extend(window.frames().filter_map(|frame| {
+                Some(Record {
+                    stamp: Stamp::at_end_of(frame.batch_id)?,
+                    event_count: frame.event_count,
+                    at_ns,
+                })
+            }));
+        }
+        let found = records.iter().map(|record| Found {
+            record: *record,
+            chunk,
+        });
+        if let Some(loading) = lock(&self.loading).as_mut() {
+            loading.extend(found);
+        }
+        Ok(records)
+    }
+}
+
+impl Turn<'_> {
+    /// The batch, if all of it is stored or about to be.
+    pub(super) fn known(&self) -> Option<Whole> {
+        lock(&self.repeats.index).whole(self.batch)
+    }
+
+    /// A stamp for each piece of the batch; `None` if they cannot be remembered.
+    pub(super) fn stamps(&self, pieces: &[&[u8]]) -> Option<Vec<Stamp>> {
+        Stamp::all(self.batch, pieces)
+    }
+
+    /// Whether this piece is stored already, or about to be: its receipt, unless it is durable.
+    pub(super) fn known_piece(&self, stamp: &Stamp) -> Option<Option<Receipt>> {
+        let index = lock(&self.repeats.index);
+        index.piece(stamp).map(|piece| piece.receipt.clone())
+    }
+
+    /// Remembers a piece that was appended at `now_ns`.
+    pub(super) fn remember(
+        &self,
+        stamp: &Stamp,
+        event_count: u32,
+        appended: &Appended,
+        now_ns: i64,
+    ) {
+        let piece = Piece {
+            event_count,
+            chunk: Some(appended.chunk),
+            receipt: Some(appended.receipt.clone()),
+        };
+        lock(&self.repeats.index).remember(stamp, piece, now_ns);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.repeats.taken).remove(&self.batch);
+        self.repeats.room.freed();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
