@@ -20,7 +20,9 @@
 //! Stored again all the same is a batch (a) that comes after the window or after too many others; (b)
 //! of which something was set aside as a dead letter; (c) whose chunk was delivered and removed within
 //! the last seconds before a power cut, since the journal is not synced; (d) whose journal record
-//! could not be written because the disk was full.
+//! could not be written because the disk was full; (e) of events that the HTTP input gives the time of
+//! their arrival, which differs each time; (f) that was refused because of a failed sync, and whose chunk
+//! could not be cut back before the process ended.
 //!
 //! Memory: about 250 bytes for each piece, so 25 MB at most for 100,000; on disk 104 bytes.
 

@@ -6,6 +6,7 @@ mod inject;
 mod kill;
 mod power_cut;
 mod read_only;
+mod repeats;
 mod results;
 mod sync_order;
 mod volume;

@@ -33,6 +33,15 @@ pub(crate) struct Taken {
     pub(crate) tag: String,
     /// The entries back to back, unpacked.
     pub(crate) payload: Vec<u8>,
+    /// What the sender calls it; empty if it asks for no acknowledgement.
+    pub(crate) chunk: String,
+}
+
+impl Taken {
+    /// The ids of its events.
+    pub(crate) fn ids(&self) -> Vec<EventId> {
+        ids(&self.payload)
+    }
 }
 
 /// A forward server on an address that stays the same while it is away.
@@ -203,7 +212,12 @@ fn take(message: &Value, shared: &Shared) {
     );
     let arrived = ids(&payload);
     let tag = message[0].as_str().unwrap().to_owned();
-    shared.taken.lock().unwrap().push(Taken { tag, payload });
+    let chunk = message[2]["chunk"].as_str().unwrap_or_default().to_owned();
+    shared.taken.lock().unwrap().push(Taken {
+        tag,
+        payload,
+        chunk,
+    });
     shared.arrivals.note(&arrived);
 }
 
