@@ -248,10 +248,15 @@ impl Store {
     /// Makes durable whatever is in the files, also what an earlier process wrote and never synced.
     ///
     /// # Errors
-    /// The file system has no such call, or failed; which of the files is not known.
+    /// The file system has no such call, or failed; or a route is on another volume, which the call
+    /// does not reach. Which of the files are durable is not known then.
     pub fn sync_files(&self) -> Result<(), StoreIoError> {
         let dir = &self.shared.dir;
-        let synced = self.shared.volume.sync_all();
+        let is_reached = lock(&self.routes).iter().all(|route| route.is_on_volume);
+        let synced = match is_reached {
+            true => self.shared.volume.sync_all(),
+            false => Err(std::io::ErrorKind::Unsupported.into()),
+        };
         synced.map_err(StoreIoError::on("sync", dir))
     }
 
