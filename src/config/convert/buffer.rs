@@ -61,9 +61,8 @@ fn deduplicate(
     problems: &mut Problems,
 ) -> Option<DeduplicatePlan> {
     let table = match setting.map(|at| at.value) {
-        None => schema::DeduplicateTable::default(),
         Some(schema::Deduplicate::On(table)) => table,
-        Some(schema::Deduplicate::Off) => return None,
+        Some(schema::Deduplicate::Off) | None => return None,
     };
     Some(DeduplicatePlan {
         window: check::positive(table.window, defaults::DEDUPLICATE_WINDOW, problems),
