@@ -34,6 +34,7 @@ replay! {
     http_bodies_are_taken_or_refused: HTTP_BODY,
     json_comes_back: JSON,
     msgpack_is_read_as_rmpv_reads_it: MSGPACK,
+    store_operations_keep_their_promises: STORE_OPS,
     tag_patterns_match_what_they_say: TAG_PATTERN,
     templates_lead_nowhere_else: TEMPLATE,
 }
