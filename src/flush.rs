@@ -14,6 +14,7 @@ mod breaker;
 mod decision;
 mod outcome;
 mod queue;
+mod ranges;
 mod scheduler;
 mod stats;
 mod timers;
@@ -24,5 +25,6 @@ pub use decision::{
     Staged, Wakeup,
 };
 pub use outcome::{Failure, FailureScope, Outcome};
+pub use ranges::RangeSet;
 pub use scheduler::Scheduler;
 pub use stats::{DestinationStats, FailureCounts, LatencyHistogram, LatencySnapshot};

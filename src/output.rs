@@ -23,7 +23,7 @@ mod testing;
 pub use chunk::{Chunk, ChunkReader, Frame, OpenChunk, Window};
 pub use delivery::{Delivery, Resolve};
 
-pub use crate::flush::{Failure, FailureScope, Outcome};
+pub use crate::flush::{Failure, FailureScope, Outcome, RangeSet};
 
 /// A future without a name, as object-safe traits return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,11 +1,22 @@
 //! The chunk as an output sees it: its summary, and its frames a window at a time.
+//!
+//! What an output is given may be a part of the chunk: the records that its destination has not
+//! taken yet, or half of those when one among them is looked for that it does not take. To the
+//! output a part is a chunk like any other; [`Chunk::send_id`] tells them apart.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use forebay_storage::{ChunkId, ChunkInfo, ChunkKey, ReadError, Reader};
+use sha2::{Digest, Sha256};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::RangeSet;
 use crate::chunk_key::Zone;
+
+mod part;
+
+use part::Cutter;
 
 /// Opens a chunk for reading from its beginning.
 pub type OpenChunk = Box<dyn Fn() -> Result<Reader, ReadError> + Send + Sync>;
@@ -15,19 +26,36 @@ pub type OpenChunk = Box<dyn Fn() -> Result<Reader, ReadError> + Send + Sync>;
 pub struct Chunk {
     inner: Arc<Inner>,
     zone: Zone,
+    /// `None`: the whole chunk.
+    part: Option<Arc<RangeSet>>,
 }
 
 struct Inner {
     info: ChunkInfo,
     open: OpenChunk,
+    met_damage: AtomicBool,
 }
 
 impl Chunk {
     /// The chunk that `info` sums up and `open` reads.
     pub fn new(info: ChunkInfo, open: OpenChunk) -> Self {
         Self {
-            inner: Arc::new(Inner { info, open }),
+            inner: Arc::new(Inner {
+                info,
+                open,
+                met_damage: AtomicBool::new(false),
+            }),
             zone: Zone::utc(),
+            part: None,
+        }
+    }
+
+    /// The part of the chunk that has only `records`.
+    #[must_use]
+    pub fn part(self, records: RangeSet) -> Self {
+        Self {
+            part: Some(Arc::new(records)),
+            ..self
         }
     }
 
@@ -49,6 +77,26 @@ impl Chunk {
         self.inner.info.id
     }
 
+    /// Names what is sent: the chunk's id, or for a part of it one made of that id and of its
+    /// records. Two different parts have different names; every attempt at the same part has the
+    /// same one, also after a restart, so that a destination can recognise a repetition.
+    #[must_use]
+    pub fn send_id(&self) -> ChunkId {
+        let id = self.id();
+        let Some(part) = &self.part else {
+            return id;
+        };
+        let mut digest = Sha256::new_with_prefix(id.as_bytes());
+        for range in part.ranges() {
+            digest.update(range.start.to_be_bytes());
+            digest.update(range.end.to_be_bytes());
+        }
+        let mut bytes = *id.as_bytes();
+        // The first half is the time of the chunk's creation, by which ids are ordered.
+        bytes[8..].copy_from_slice(&digest.finalize()[..8]);
+        ChunkId::from_bytes(bytes)
+    }
+
     /// What all its events have in common.
     #[must_use]
     pub fn key(&self) -> &ChunkKey {
@@ -58,13 +106,25 @@ impl Chunk {
     /// How many events it has.
     #[must_use]
     pub fn event_count(&self) -> u64 {
-        self.inner.info.event_count
+        match &self.part {
+            None => self.inner.info.event_count,
+            Some(part) => part.len(),
+        }
     }
 
-    /// Bytes of its events as MessagePack.
+    /// Bytes of its events as MessagePack; of a part, its share of the chunk's by its number of
+    /// events.
     #[must_use]
     pub fn payload_len(&self) -> u64 {
-        self.inner.info.payload_bytes
+        let info = &self.inner.info;
+        match &self.part {
+            None => info.payload_bytes,
+            Some(part) => {
+                let whole = u128::from(info.event_count.max(1));
+                let share = u128::from(info.payload_bytes) * u128::from(part.len()) / whole;
+                u64::try_from(share).unwrap_or(u64::MAX)
+            }
+        }
     }
 
     /// When it was created, in nanoseconds since the Unix epoch.
@@ -81,15 +141,23 @@ impl Chunk {
         let reader = (self.inner.open)()?;
         Ok(ChunkReader {
             reader,
-            tag: self.key().tag.clone().unwrap_or_default(),
+            chunk: self.clone(),
+            cutter: self.part.clone().map(Cutter::new),
         })
+    }
+
+    /// Whether a reader of it has met damage, so that the places of its records are not certain.
+    #[must_use]
+    pub fn met_damage(&self) -> bool {
+        self.inner.met_damage.load(Ordering::Relaxed)
     }
 }
 
 /// Reads a chunk, a window of about 1 MiB at a time; only that window is in memory.
 pub struct ChunkReader {
     reader: Reader,
-    tag: String,
+    chunk: Chunk,
+    cutter: Option<Cutter>,
 }
 
 impl ChunkReader {
@@ -115,32 +183,41 @@ impl ChunkReader {
     /// # Errors
     /// The same.
     pub fn next_window_blocking(&mut self) -> Result<Option<Window<'_>>, ReadError> {
-        let tag = self.tag.as_str();
-        let window = self.reader.next_window()?;
-        Ok(window.map(|window| Window { window, tag }))
+        let chunk = &self.chunk;
+        let tag = chunk.key().tag.as_deref().unwrap_or_default();
+        let Some(window) = self.reader.next_window()? else {
+            return Ok(None);
+        };
+        if !window.damage().is_empty() {
+            chunk.inner.met_damage.store(true, Ordering::Relaxed);
+        }
+        let frames = match &mut self.cutter {
+            None => Frames::All(window),
+            Some(cutter) => Frames::Some(cutter.cut(&window, tag)),
+        };
+        Ok(Some(Window { frames, tag }))
     }
 }
 
-/// Frames that lie close together in a chunk, all of them intact.
+/// Frames that lie close together in a chunk, all of them intact. Of a part there may be none.
 pub struct Window<'a> {
-    window: forebay_storage::Window<'a>,
+    frames: Frames<'a>,
     tag: &'a str,
+}
+
+enum Frames<'a> {
+    All(forebay_storage::Window<'a>),
+    Some(Vec<Frame<'a>>),
 }
 
 impl<'a> Window<'a> {
     /// The frames in the order they were appended.
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'a>> + use<'a> {
-        let chunk_tag = self.tag;
-        self.window.frames().map(move |frame| Frame {
-            tag: if frame.tag.is_empty() {
-                chunk_tag
-            } else {
-                frame.tag
-            },
-            batch_id: frame.batch_id,
-            payload: frame.payload,
-            event_count: frame.event_count,
-        })
+    pub fn frames(&self) -> Box<dyn ExactSizeIterator<Item = Frame<'a>> + Send + 'a> {
+        let tag = self.tag;
+        match &self.frames {
+            Frames::All(window) => Box::new(window.frames().map(|frame| Frame::of(frame, tag))),
+            Frames::Some(frames) => Box::new(frames.clone().into_iter()),
+        }
     }
 }
 
@@ -156,3 +233,21 @@ pub struct Frame<'a> {
     /// How many entries there are.
     pub event_count: u32,
 }
+
+impl<'a> Frame<'a> {
+    fn of(frame: forebay_storage::Frame<'a>, chunk_tag: &'a str) -> Self {
+        Self {
+            tag: if frame.tag.is_empty() {
+                chunk_tag
+            } else {
+                frame.tag
+            },
+            batch_id: frame.batch_id,
+            payload: frame.payload,
+            event_count: frame.event_count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,7 @@ impl FileOutput {
         Ok(if self.writer.append {
             path
         } else {
-            whole::with_id(&path, &chunk.id().to_string())
+            whole::with_id(&path, &chunk.send_id().to_string())
         })
     }
 }

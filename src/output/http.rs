@@ -132,7 +132,7 @@ impl HttpOutput {
             .client
             .request(self.method.clone(), url)
             .headers(self.headers.clone())
-            .header(IDEMPOTENCY_KEY, chunk.id().to_string())
+            .header(IDEMPOTENCY_KEY, chunk.send_id().to_string())
             .body(body);
         match request.send().await {
             Ok(response) => Answer::read(response).await.outcome(),

@@ -33,17 +33,27 @@ pub(crate) fn chunk(frames: &[(&str, Vec<u8>)]) -> Chunk {
 
 /// As [`chunk`], with this chunk key.
 pub(crate) fn chunk_with_key(key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> Chunk {
-    let (info, open) = stored(key, frames);
+    let frames: Vec<_> = frames
+        .iter()
+        .map(|(tag, payload)| (*tag, payload.clone(), 1))
+        .collect();
+    let (info, open) = stored(key, &frames);
+    Chunk::new(info, open)
+}
+
+/// As [`chunk`], with the number of records that each frame says it has.
+pub(crate) fn counted_chunk(frames: &[(&str, Vec<u8>, u32)]) -> Chunk {
+    let (info, open) = stored(&ChunkKey::default(), frames);
     Chunk::new(info, open)
 }
 
 /// A chunk whose file cannot be opened.
 pub(crate) fn unreadable_chunk() -> Chunk {
-    let (info, _) = stored(&ChunkKey::default(), &[("t", numbered(1, 0))]);
+    let (info, _) = stored(&ChunkKey::default(), &[("t", numbered(1, 0), 1)]);
     Chunk::new(info, Box::new(|| Err(ReadError::Unknown)))
 }
 
-fn stored(key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> (ChunkInfo, OpenChunk) {
+fn stored(key: &ChunkKey, frames: &[(&str, Vec<u8>, u32)]) -> (ChunkInfo, OpenChunk) {
     let directory = TempDir::new().unwrap();
     let store = Store::open(StoreOptions {
         dir: directory.path().to_owned(),
@@ -76,14 +86,14 @@ fn options() -> RouteOptions {
     }
 }
 
-fn fill(route: &Route, key: &ChunkKey, frames: &[(&str, Vec<u8>)]) -> ChunkId {
+fn fill(route: &Route, key: &ChunkKey, frames: &[(&str, Vec<u8>, u32)]) -> ChunkId {
     let mut ids = Vec::new();
-    for (tag, payload) in frames {
+    for (tag, payload, event_count) in frames {
         let append = Append {
             tag,
             batch_id: b"",
             payload,
-            event_count: 1,
+            event_count: *event_count,
             time_min_ns: 0,
             time_max_ns: 0,
         };

@@ -165,7 +165,7 @@ impl Activities {
         delivery: Delivery,
     ) -> Result<(), End> {
         let chunk = delivery.chunk();
-        let chunk_id = chunk.id();
+        let chunk_id = chunk.send_id();
         let encoder = self.server.shared().settings.encoder(chunk);
         let reader = match chunk.reader() {
             Ok(reader) => reader,

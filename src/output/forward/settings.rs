@@ -47,6 +47,6 @@ impl Settings {
     pub(super) fn encoder(&self, chunk: &Chunk) -> Encoder {
         let tag = self.tag.as_ref();
         let tag = tag.map(|tag| tag.render(chunk.key(), chunk.id(), chunk.zone()));
-        Encoder::new(chunk.id(), tag, self.codec, self.require_ack)
+        Encoder::new(chunk.send_id(), tag, self.codec, self.require_ack)
     }
 }
