@@ -66,8 +66,9 @@ impl Claim {
 
     /// The destination has confirmed the chunk at `at_ns` (Unix nanoseconds).
     ///
-    /// The note of it survives a killed process from here on, and a power cut a little later; a
-    /// power cut before that repeats the delivery.
+    /// The note of it survives a killed process from here on, and a power cut from the next group
+    /// commit on, or, if it removes the chunk, from the shared sync of removals on, a tenth of a
+    /// second later; a power cut before that repeats the delivery.
     ///
     /// # Errors
     /// The note could not be written: this run knows that the destination is served, and a restart

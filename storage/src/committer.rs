@@ -2,7 +2,8 @@
 //!
 //! A round takes all dirty chunks, syncs their data, then the directories that got new files,
 //! and only then resolves receipts. Appends go on meanwhile and are the next round's. Files of
-//! purged chunks are removed after the receipts, since nobody waits for that.
+//! purged chunks are removed after the receipts, since nobody waits for that; what makes their
+//! removal durable is shared by many (`removals.rs`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,10 +24,10 @@ const SYNC_ALL_FROM: usize = 32;
 /// Works until the queue is closed.
 pub(crate) fn run(shared: &Shared) {
     let _ended = EndGuard(shared);
-    while let Some(round) = shared.queue.next() {
+    while let Some(round) = shared.queue.next(shared.clock()) {
         commit(shared, &round.dirty);
         remove_files(shared, &round);
-        sync_stale_dirs(shared, &round);
+        sync_removals(shared, &round);
         shared.queue.finish(&round);
     }
 }
@@ -121,7 +122,11 @@ fn sync_entries(shared: &Shared, jobs: &mut [Job]) {
         }
         let dir = &job.chunk.route.dir;
         if !dirs.contains_key(dir) {
-            dirs.insert(dir.clone(), shared.sync_dir(dir).map_err(Arc::new));
+            let synced = shared.sync_dir(dir).map_err(Arc::new);
+            if synced.is_ok() {
+                shared.queue.dir_synced(dir);
+            }
+            dirs.insert(dir.clone(), synced);
         }
         if let Some(outcome) = dirs.get(dir) {
             job.outcome.clone_from(outcome);
@@ -164,15 +169,25 @@ fn remove_files(shared: &Shared, round: &Round) {
         }
     }
     freed.values().for_each(|route| route.observer.freed());
-    shared.queue.push_stale_dirs(freed.into_keys());
+    shared
+        .queue
+        .removed_from(freed.into_keys(), shared.monotonic_ns());
 }
 
-/// A removal that a power cut undoes is repeated by recovery, so that an error here matters only
-/// to files that are new in the directory.
-fn sync_stale_dirs(shared: &Shared, round: &Round) {
-    for dir in &round.stale_dirs {
+/// Makes removals durable, if it is time. One that a power cut undoes costs a repeated delivery, so
+/// that an error here is only counted; files that are new in the directory it concerns more, and
+/// they hear of it (`Shared::sync_dir`).
+fn sync_removals(shared: &Shared, round: &Round) {
+    let dirs = shared.queue.due_removals(round, shared.monotonic_ns());
+    if dirs.is_empty() {
+        return;
+    }
+    let began_ns = shared.elapsed_ns();
+    for dir in &dirs {
         if shared.sync_dir(dir).is_err() {
             shared.counters.failed();
         }
     }
+    let took_ns = shared.elapsed_ns().saturating_sub(began_ns);
+    shared.queue.removals_took(took_ns);
 }

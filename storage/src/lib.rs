@@ -51,6 +51,7 @@ mod queue;
 mod reader;
 mod receipt;
 pub mod recovery;
+mod removals;
 mod route;
 mod space;
 mod stats;

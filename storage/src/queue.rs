@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
 
 use crate::chunk::Chunk;
-use crate::sync::{Condvar, Mutex, lock, wait};
+use crate::removals::Removals;
+use crate::store::MonotonicClock;
+use crate::sync::{Condvar, Mutex, lock, wait, wait_at_most};
 
 /// Unbounded by itself; each chunk is in it at most once per list.
 #[derive(Debug, Default)]
@@ -20,11 +24,12 @@ pub(crate) struct Queue {
 struct Work {
     dirty: Vec<Arc<Chunk>>,
     purged: Vec<Arc<Chunk>>,
-    /// Directories from which files were removed; nobody waits for them.
-    stale_dirs: Vec<PathBuf>,
+    removals: Removals,
     /// Rounds asked for and rounds done; a round serves every request made before it began.
     asked: u64,
     served: u64,
+    /// The last of `asked` that waits for removals, too.
+    flush: u64,
     is_closing: bool,
     is_closed: bool,
 }
@@ -34,9 +39,9 @@ struct Work {
 pub(crate) struct Round {
     pub(crate) dirty: Vec<Arc<Chunk>>,
     pub(crate) purged: Vec<Arc<Chunk>>,
-    /// Only given when there is nothing else to do.
-    pub(crate) stale_dirs: Vec<PathBuf>,
     asked: u64,
+    /// Somebody waits for it to leave no removal unsynced.
+    is_flush: bool,
 }
 
 impl Queue {
@@ -47,7 +52,7 @@ impl Queue {
             drop(work);
             let mut woken = Vec::new();
             chunk.refuse(&mut woken);
-            woken.into_iter().for_each(std::task::Waker::wake);
+            woken.into_iter().for_each(Waker::wake);
             return;
         }
         work.dirty.push(chunk);
@@ -61,14 +66,31 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// A directory's removals are to be made durable when there is time.
-    pub(crate) fn push_stale_dirs(&self, dirs: impl IntoIterator<Item = PathBuf>) {
+    /// Files were removed from these directories.
+    pub(crate) fn removed_from(&self, dirs: impl Iterator<Item = PathBuf>, now_ns: Option<u64>) {
         let mut work = lock(&self.work);
-        for dir in dirs {
-            if !work.stale_dirs.contains(&dir) {
-                work.stale_dirs.push(dir);
-            }
+        dirs.for_each(|dir| work.removals.add(dir, now_ns));
+    }
+
+    /// A sync of the directory has covered what was removed from it before.
+    pub(crate) fn dir_synced(&self, dir: &PathBuf) {
+        lock(&self.work).removals.forget(dir);
+    }
+
+    /// The directories whose removals are to be synced in this round.
+    pub(crate) fn due_removals(&self, round: &Round, now_ns: Option<u64>) -> Vec<PathBuf> {
+        let mut work = lock(&self.work);
+        let is_due = round.is_flush || work.patience(now_ns).is_some_and(|left| left.is_zero());
+        if is_due {
+            work.removals.take()
+        } else {
+            Vec::new()
         }
+    }
+
+    /// A sync of removals took so long.
+    pub(crate) fn removals_took(&self, took_ns: u64) {
+        lock(&self.work).removals.took(took_ns);
     }
 
     /// Asks for a round without waiting for it.
@@ -77,11 +99,12 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Waits until everything pushed before this call has been dealt with.
+    /// Waits until everything pushed before this call has been dealt with, and is durable.
     pub(crate) fn flush(&self) {
         let mut work = lock(&self.work);
         work.asked += 1;
         let ticket = work.asked;
+        work.flush = ticket;
         self.filled.notify_one();
         while work.served < ticket && !work.is_closed {
             work = wait(&self.done, work);
@@ -95,24 +118,27 @@ impl Queue {
     }
 
     /// The committer's next round; `None` when it is to end.
-    pub(crate) fn next(&self) -> Option<Round> {
+    pub(crate) fn next(&self, clock: Option<&MonotonicClock>) -> Option<Round> {
         let mut work = lock(&self.work);
         loop {
-            if !(work.dirty.is_empty() && work.purged.is_empty() && work.asked == work.served) {
+            let patience = work.patience(clock.map(|clock| clock()));
+            let is_due = patience.is_some_and(|left| left.is_zero());
+            if is_due || work.is_there() {
                 return Some(work.take());
             }
             if work.is_closing {
                 return None;
             }
-            if !work.stale_dirs.is_empty() {
-                let stale_dirs = std::mem::take(&mut work.stale_dirs);
-                return Some(Round {
-                    stale_dirs,
-                    asked: work.asked,
-                    ..Round::default()
-                });
-            }
-            work = wait(&self.filled, work);
+            work = match patience {
+                None => wait(&self.filled, work),
+                Some(left) => {
+                    let (mut work, is_over) = wait_at_most(&self.filled, work, left);
+                    if is_over {
+                        work.removals.hurry();
+                    }
+                    work
+                }
+            };
         }
     }
 
@@ -132,12 +158,26 @@ impl Queue {
 }
 
 impl Work {
+    fn is_there(&self) -> bool {
+        !self.dirty.is_empty() || !self.purged.is_empty() || self.asked != self.served
+    }
+
+    /// How long removals may stay unsynced; `None` if there are none.
+    fn patience(&self, now_ns: Option<u64>) -> Option<Duration> {
+        let left = self.removals.patience(now_ns)?;
+        Some(if self.is_closing {
+            Duration::ZERO
+        } else {
+            left
+        })
+    }
+
     fn take(&mut self) -> Round {
         Round {
             dirty: std::mem::take(&mut self.dirty),
             purged: std::mem::take(&mut self.purged),
-            stale_dirs: Vec::new(),
             asked: self.asked,
+            is_flush: self.flush > self.served,
         }
     }
 }

@@ -45,7 +45,8 @@ pub struct StoreOptions {
     pub id_seed: u32,
     /// Unix nanoseconds now; when recovery seals a chunk, this is when.
     pub now_ns: i64,
-    /// Measures how long syncs take; `None` measures nothing.
+    /// Measures how long syncs take, and lets removals of files wait to share one; with `None`
+    /// nothing is measured, and each removal is synced at once.
     pub clock: Option<MonotonicClock>,
 }
 
@@ -111,9 +112,18 @@ impl Shared {
         matches!(ids, [Ok(ours), Ok(other)] if ours == other)
     }
 
+    pub(crate) fn clock(&self) -> Option<&MonotonicClock> {
+        self.clock.as_ref()
+    }
+
+    /// The clock's reading, if there is one.
+    pub(crate) fn monotonic_ns(&self) -> Option<u64> {
+        self.clock().map(|clock| clock())
+    }
+
     /// The clock's reading, or 0.
     pub(crate) fn elapsed_ns(&self) -> u64 {
-        self.clock.as_ref().map_or(0, |clock| clock())
+        self.monotonic_ns().unwrap_or(0)
     }
 }
 
@@ -232,7 +242,7 @@ impl Store {
             .map_err(StoreIoError::on("measure", dir))
     }
 
-    /// Waits until everything appended so far is durable, or has been refused.
+    /// Waits until everything appended, committed and removed so far is durable, or has been refused.
     pub fn sync(&self) {
         let routes = lock(&self.routes).clone();
         routes.iter().for_each(|route| route.mark_unsynced());

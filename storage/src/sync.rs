@@ -13,6 +13,7 @@ pub(crate) use std::{
 };
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// Locks `mutex`.
 ///
@@ -28,4 +29,16 @@ pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> Mute
     condition
         .wait(guard)
         .unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`wait`], but not longer than `patience`; the second value says that it is over. Under
+/// shuttle, where time does not pass, it never is.
+pub(crate) fn wait_at_most<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    patience: Duration,
+) -> (MutexGuard<'a, T>, bool) {
+    let waited = condition.wait_timeout(guard, patience);
+    let (guard, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+    (guard, outcome.timed_out())
 }

@@ -1,5 +1,6 @@
 //! What must hold whatever happens to the process, the disk or the kernel.
 
+mod cuts;
 mod descriptors;
 mod full_disk;
 mod inject;

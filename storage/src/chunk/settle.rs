@@ -51,24 +51,15 @@ impl Chunk {
         to: SlotState,
         at_ns: i64,
     ) -> Result<bool, StoreIoError> {
-        let mut is_last = false;
-        let mut change = |state: &mut State| is_last = state.settle(destination, to, at_ns);
-        let written = match self.write_slot(destination, SlotRecord { state: to, at_ns }) {
-            Ok(lease) => {
-                self.wrote(lease, change);
-                Ok(())
-            }
-            Err(error) => {
-                change(&mut lock(&self.state));
-                Err(error)
-            }
-        };
+        let written = self.write_slot(destination, SlotRecord { state: to, at_ns });
+        let is_last = lock(&self.state).settle(destination, to, at_ns);
         if is_last {
+            // Removing the file says it as well, and needs no sync of the slot.
             self.purge();
-            // Removing the file says it as well.
             return Ok(true);
         }
-        written.map(|()| false)
+        self.wrote(written?, |_| ());
+        Ok(false)
     }
 
     fn write_slot(

@@ -8,6 +8,7 @@
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
 use crate::layout::to_usize;
@@ -70,6 +71,16 @@ impl SimFs {
         HeldSyncs::new(&self.1)
     }
 
+    /// Syncs of directories so far, failed ones included.
+    pub fn dir_sync_count(&self) -> u64 {
+        self.1.dir_syncs()
+    }
+
+    /// Waits until directories have been synced so often; `false` if nothing is synced for `patience`.
+    pub fn wait_for_dir_syncs(&self, count: u64, patience: Duration) -> bool {
+        self.1.wait_for_dir_syncs(count, patience)
+    }
+
     /// Changing operations made so far; the measure of [`Faults::power_off_after`].
     pub fn op_count(&self) -> u64 {
         lock(&self.0).op_count
@@ -78,6 +89,12 @@ impl SimFs {
     /// Whether the next changing operation will still find the power on.
     pub fn has_power(&self) -> bool {
         lock(&self.0).check_power().is_ok()
+    }
+
+    /// Whether a write, a sync or a move has failed since the last power cut: what it was to make
+    /// durable may never be.
+    pub fn has_failed(&self) -> bool {
+        lock(&self.0).has_failed
     }
 
     /// Everything done so far.
@@ -186,7 +203,9 @@ impl Fs for SimFs {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        lock(&self.0).sync_dir(path)
+        let synced = lock(&self.0).sync_dir(path);
+        self.1.dir_synced();
+        synced
     }
 
     fn open_volume(&self, _: &Path) -> io::Result<Box<dyn Volume>> {

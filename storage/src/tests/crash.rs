@@ -16,6 +16,7 @@ use crate::fs::sim::{Calls, Faults, Survivors};
 mod ledger;
 mod life;
 mod model;
+mod repeats;
 mod scenarios;
 
 use ledger::Ledger;
@@ -32,6 +33,7 @@ struct Tally {
     images: u64,
     appends: u64,
     stored: u64,
+    synced_commits: u64,
 }
 
 impl Tally {
@@ -39,12 +41,14 @@ impl Tally {
         self.crash_points += 1;
         self.appends += ledger.tried_count() as u64;
         self.stored += ledger.stored_count() as u64;
+        self.synced_commits += ledger.synced_count() as u64;
     }
 
     fn print(&self, what: &str) {
         println!(
-            "{what}: {} crash points, {} images reopened, {} appends, {} acknowledged, 0 lost",
-            self.crash_points, self.images, self.appends, self.stored
+            "{what}: {} crash points, {} images reopened, {} appends, {} acknowledged, 0 lost, \
+             {} synced commits, 0 repeated",
+            self.crash_points, self.images, self.appends, self.stored, self.synced_commits
         );
     }
 }

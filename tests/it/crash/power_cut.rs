@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::cuts::Cuts;
 use super::volume::{FileSystem, Volume};
 use super::{kill, results};
 use crate::harness::daemon::Daemon;
@@ -16,6 +17,10 @@ use crate::harness::{site::Site, wait};
 
 const CYCLE_COUNT: u32 = 12;
 const CONNECTION_COUNT: u32 = 4;
+/// Most microseconds of load before a cut: short, so that a cut comes early in whatever goes on; and
+/// in every sixth cycle long enough for commits to become durable.
+const SHORT_US: u64 = 150_000;
+const LONG_US: u64 = 4_000_000;
 const TAGS: &[&str] = &["app.web", "app.db", "job"];
 
 #[test]
@@ -43,6 +48,7 @@ fn survive(kind: FileSystem, size_mib: u64) {
     let mut destination = Destination::away(site.address());
     let config = kill::config(&site, &destination);
     let cycles = results::cycle_count(CYCLE_COUNT);
+    let mut cuts = Cuts::default();
     for number in 0..cycles {
         if random.within(0..2) == 0 {
             destination.come_back();
@@ -54,7 +60,9 @@ fn survive(kind: FileSystem, size_mib: u64) {
         let first_client = number * CONNECTION_COUNT;
         let load = Load::start(site.forward(), &ledger, TAGS, first_client, randoms);
         wait::until_true("an acknowledgement", || load.acknowledged_batch_count() > 0);
-        wait::pause(Duration::from_micros(random.within(0..150_000)));
+        let most_us = if number % 6 == 5 { LONG_US } else { SHORT_US };
+        wait::pause(Duration::from_micros(random.within(0..most_us)));
+        cuts.note();
         match kind {
             FileSystem::Ext4 | FileSystem::Xfs => cut(&volume, daemon, load, &mut random),
             FileSystem::Btrfs => cut_by_copy(&volume, daemon, load),
@@ -63,8 +71,9 @@ fn survive(kind: FileSystem, size_mib: u64) {
 
     destination.come_back();
     let daemon = Daemon::start(&site, &config);
-    let (name, cuts) = (kind.to_string(), u64::from(cycles));
-    results::settle("power cut", &name, cycles, cuts, &ledger, &destination);
+    let (name, faults) = (kind.to_string(), u64::from(cycles));
+    results::settle("power cut", &name, cycles, faults, &ledger, &destination);
+    cuts.check(&name, &destination);
     wait::until_true("the buffer to be empty", || kill::is_empty(&daemon));
     assert_eq!(daemon.route("all")["dead"]["events"], 0);
     assert!(daemon.stop().success());

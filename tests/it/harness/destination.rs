@@ -4,12 +4,14 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rmpv::Value;
 
 use super::event::EventId;
 use super::ledger::Arrivals;
 use super::sender::options;
+use super::wait;
 
 /// What the destination does with what it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(crate) struct Taken {
     pub(crate) payload: Vec<u8>,
     /// What the sender calls it; empty if it asks for no acknowledgement.
     pub(crate) chunk: String,
+    /// When; the acknowledgement follows.
+    pub(crate) at: Instant,
 }
 
 impl Taken {
@@ -103,6 +107,13 @@ impl Destination {
     /// Everything taken so far, in its order.
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.shared.taken.lock().unwrap().clone()
+    }
+
+    /// What the senders call each thing taken so far, and when it was, in its order.
+    pub(crate) fn visits(&self) -> Vec<(String, Instant)> {
+        let taken = self.shared.taken.lock().unwrap();
+        let visits = taken.iter().map(|taken| (taken.chunk.clone(), taken.at));
+        visits.collect()
     }
 
     /// Behaves like this from now on; what is open is closed, so that nothing waits for the past.
@@ -217,6 +228,7 @@ fn take(message: &Value, shared: &Shared) {
         tag,
         payload,
         chunk,
+        at: wait::now(),
     });
     shared.arrivals.note(&arrived);
 }

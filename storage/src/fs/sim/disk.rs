@@ -38,6 +38,8 @@ pub(super) struct Disk {
     locks: BTreeMap<PathBuf, Vec<u8>>,
     faults: Faults,
     counts: Counts,
+    /// A write, a sync or a move has failed: what it was to make durable may never be.
+    pub(super) has_failed: bool,
 }
 
 /// Calls since the faults were set.
@@ -191,6 +193,7 @@ impl Disk {
         self.changes = rest;
         let call = next(&mut self.counts.dir_syncs);
         if self.faults.failing_dir_syncs.contains(call) {
+            self.has_failed = true;
             return Err(failure());
         }
         synced
@@ -203,20 +206,19 @@ impl Disk {
         self.begin(Op::SyncAll)?;
         let call = next(&mut self.counts.sync_alls);
         if self.faults.failing_sync_alls.contains(call) {
+            self.has_failed = true;
             if let Some(inode) = self.inodes.iter_mut().find(|inode| inode.is_dirty()) {
                 inode.lose_untold();
             }
             return Err(failure());
         }
-        let is_elsewhere = |(path, node): (&PathBuf, &Node)| match node {
-            Node::File(inode) if self.is_on_other_volume(path) => Some(*inode),
+        // What has no name any more is not worth writing, though a power cut may bring its name back.
+        let is_here = |(path, node): (&PathBuf, &Node)| match node {
+            Node::File(inode) if !self.is_on_other_volume(path) => Some(*inode),
             Node::File(_) | Node::Dir => None,
         };
-        let elsewhere: BTreeSet<_> = self.seen.iter().filter_map(is_elsewhere).collect();
-        let inodes = self.inodes.iter_mut().enumerate();
-        inodes
-            .filter(|(inode, _)| !elsewhere.contains(inode))
-            .for_each(|(_, inode)| inode.sync());
+        let here: BTreeSet<_> = self.seen.iter().filter_map(is_here).collect();
+        here.iter().for_each(|inode| self.inodes[*inode].sync());
         Ok(())
     }
 
@@ -309,6 +311,7 @@ impl Disk {
         self.begin(Op::Write(path.to_owned(), offset, end))?;
         let call = next(&mut self.counts.writes);
         if self.faults.failing_writes.contains(call) {
+            self.has_failed = true;
             self.inodes[inode].write(&bytes[..bytes.len() / 2], to_usize(offset));
             return Err(failure());
         }
@@ -327,6 +330,7 @@ impl Disk {
     fn check_move(&mut self) -> io::Result<()> {
         let call = next(&mut self.counts.moves);
         if self.faults.failing_moves.contains(call) {
+            self.has_failed = true;
             return Err(failure());
         }
         Ok(())
@@ -374,6 +378,7 @@ impl Disk {
         let inode = &mut self.inodes[inode];
         if inode.take_failure() || self.faults.failing_syncs.contains(call) {
             inode.lose();
+            self.has_failed = true;
             return Err(failure());
         }
         inode.sync();
@@ -445,6 +450,7 @@ impl Disk {
             seen,
             durable,
             changes: self.changes.clone(),
+            has_failed: self.has_failed,
             ..Disk::default()
         }
     }

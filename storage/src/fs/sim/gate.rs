@@ -1,8 +1,9 @@
-//! Holding syncs up, so that a test decides what the next group commit finds.
+//! Holding syncs up, so that a test decides what the next group commit finds, and waiting for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::sync::{Condvar, Mutex, lock, wait};
+use crate::sync::{Condvar, Mutex, lock, wait, wait_at_most};
 
 #[derive(Debug, Default)]
 pub(super) struct Gate {
@@ -14,6 +15,7 @@ pub(super) struct Gate {
 struct State {
     is_shut: bool,
     waiting: usize,
+    dir_syncs: u64,
 }
 
 impl Gate {
@@ -26,6 +28,26 @@ impl Gate {
             state = wait(&self.changed, state);
         }
         state.waiting -= 1;
+    }
+
+    /// A directory was synced, or that failed.
+    pub(super) fn dir_synced(&self) {
+        lock(&self.state).dir_syncs += 1;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn dir_syncs(&self) -> u64 {
+        lock(&self.state).dir_syncs
+    }
+
+    /// Whether there are so many syncs of directories before nothing happens for `patience`.
+    pub(super) fn wait_for_dir_syncs(&self, count: u64, patience: Duration) -> bool {
+        let mut state = lock(&self.state);
+        let mut is_over = false;
+        while state.dir_syncs < count && !is_over {
+            (state, is_over) = wait_at_most(&self.changed, state, patience);
+        }
+        state.dir_syncs >= count
     }
 }
 

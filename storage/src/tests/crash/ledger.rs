@@ -18,6 +18,8 @@ struct Entry {
     tried: BTreeSet<String>,
     /// Destinations whose commit succeeded.
     settled: BTreeSet<String>,
+    /// Those of them whose commit has been synced since.
+    synced: BTreeSet<String>,
 }
 
 /// Every append of a run, by its number.
@@ -40,6 +42,7 @@ impl Ledger {
             is_dropped: false,
             tried: BTreeSet::new(),
             settled: BTreeSet::new(),
+            synced: BTreeSet::new(),
         });
         (number, payload)
     }
@@ -62,6 +65,25 @@ impl Ledger {
         for number in numbers {
             self.0[*number].settled.insert(destination.to_owned());
         }
+    }
+
+    /// Everything that has been committed is durable now.
+    pub(crate) fn synced(&mut self) {
+        for entry in &mut self.0 {
+            entry.synced.clone_from(&entry.settled);
+        }
+    }
+
+    /// The power went: commits that were not synced may be undone.
+    pub(crate) fn power_cut(&mut self) {
+        for entry in &mut self.0 {
+            entry.settled.clone_from(&entry.synced);
+        }
+    }
+
+    /// Commits that no power cut may undo any more.
+    pub(crate) fn synced_count(&self) -> usize {
+        self.0.iter().map(|entry| entry.synced.len()).sum()
     }
 
     pub(crate) fn stored_count(&self) -> usize {
@@ -107,7 +129,9 @@ impl Ledger {
             {
                 return Err(format!("{place}: append {number} follows {before}"));
             }
-            if is_exact && self.0[*number].settled.contains(destination) {
+            let entry = &self.0[*number];
+            if entry.synced.contains(destination) || is_exact && entry.settled.contains(destination)
+            {
                 return Err(format!("append {number} comes again to {destination}"));
             }
         }

@@ -133,6 +133,18 @@ impl Life {
         self.store.sync();
     }
 
+    /// Syncs, after which no power cut undoes a commit of this or an earlier life, unless a call
+    /// has failed.
+    pub(crate) fn sync(&self, ledger: &mut Ledger) {
+        self.store.sync();
+        // A commit that a killed process wrote is in the page cache; the daemon does so at its start.
+        let is_synced = self.store.sync_files().is_ok();
+        let has_failed = self.fs.has_failed() || self.store.stats().removal_failures > 0;
+        if is_synced && !has_failed && self.fs.has_power() {
+            ledger.synced();
+        }
+    }
+
     /// Claims and reads a chunk that may be claimed.
     pub(crate) fn claim(
         &self,

@@ -25,7 +25,7 @@ enum Step {
         tag: usize,
         len: usize,
     },
-    /// Waits for all receipts.
+    /// Waits for all receipts, and until all commits are durable.
     Wait,
     Seal,
     /// Delivers one of the chunks; not always is it committed.
@@ -174,6 +174,9 @@ impl World {
         for pending in self.pending.drain(..) {
             pending.wait(&mut self.ledger);
         }
+        if let Some(life) = &self.life {
+            life.sync(&mut self.ledger);
+        }
     }
 
     /// Notes which receipts have resolved by now.
@@ -188,6 +191,7 @@ impl World {
         let image = self.fs.after_power_cut_leaving(survivors);
         self.images += 1;
         check(&image.after_kill(), &self.setup, &self.ledger, false)?;
+        self.ledger.power_cut();
         self.reopen(image)
     }
 
@@ -198,6 +202,7 @@ impl World {
         self.life = Life::begin(&self.fs, &self.setup).ok();
         if self.life.is_none() {
             self.fs = self.fs.after_power_cut_leaving(Survivors::Nothing);
+            self.ledger.power_cut();
             let life = Life::begin(&self.fs, &self.setup).map_err(|error| error.to_string())?;
             self.life = Some(life);
         }

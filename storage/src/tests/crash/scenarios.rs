@@ -135,6 +135,7 @@ fn seal_by_age(life: &Life, ledger: &mut Ledger) {
     if let Some(chunk) = life.route.chunks().first() {
         life.deliver(ledger, chunk, "out");
     }
+    life.sync(ledger);
     life.store(ledger, "b", 20);
 }
 
@@ -159,6 +160,7 @@ fn several_destinations(life: &Life, ledger: &mut Ledger) {
         claim.roll_back();
     }
     deliver(ledger, 2, "out");
+    life.sync(ledger);
     life.store(ledger, "a", 50);
     life.store(ledger, "c", 50);
     deliver(ledger, 1, "out");
@@ -172,6 +174,7 @@ fn deliver_rest(life: &Life, ledger: &mut Ledger) {
             life.deliver(ledger, &chunk, destination);
         }
     }
+    life.sync(ledger);
 }
 
 fn purge(life: &Life, ledger: &mut Ledger) {
@@ -207,6 +210,7 @@ fn dead_letters(life: &Life, ledger: &mut Ledger) {
             ledger.settled(&numbers, "out");
         }
     }
+    life.sync(ledger);
     life.bury(ledger, "b", 5_000);
     if let Some(id) = purged {
         life.purge(ledger, id);
