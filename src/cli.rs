@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, plan::Plan};
+use crate::engine;
 
 mod buffer;
 mod check;
@@ -118,6 +119,7 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => 64,
+            Self::Run(run::Error::Engine(engine::Error::Way { .. })) => 78,
             Self::Run(_) => 70,
             Self::Buffer(
                 BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),

@@ -18,6 +18,7 @@ use crate::buffer::Intake;
 use crate::clock::Clock;
 use crate::config::plan::Plan;
 use crate::input::InputContext;
+use crate::output::LifecycleEvent;
 
 mod bury;
 mod descriptors;
@@ -28,6 +29,7 @@ mod observe;
 mod open;
 mod route;
 mod signals;
+mod slot;
 pub mod status;
 
 pub use descriptors::raise_limit as raise_descriptor_limit;
@@ -36,6 +38,7 @@ use inspect::Inspector;
 pub use open::Error;
 use route::{Ended, RunningRoute};
 use signals::{Signal, Signals};
+use slot::Slot;
 use status::Inspect;
 
 /// An engine that has recovered what is on disk and holds its sockets, but takes nothing in yet.
@@ -44,6 +47,7 @@ pub struct Engine {
     stop_timeout: Duration,
     store: Arc<Store>,
     routes: Vec<OpenRoute>,
+    outputs: Vec<Arc<Slot>>,
     inputs: Vec<OpenInput>,
     intake: Intake,
     inspector: Arc<Inspector>,
@@ -97,12 +101,18 @@ impl Engine {
         }
         let deadline = Instant::now() + self.stop_timeout;
         tracing::info!(timeout = ?self.stop_timeout, "stopping");
+        for output in &self.outputs {
+            output.tell(LifecycleEvent::Urgent { deadline });
+        }
         self.stop_inputs(&inputs, deadline).await;
         self.drain(&routes, deadline).await;
         stop_drivers.cancel();
         drivers.close();
         drivers.wait().await;
-        self.close_outputs(&routes, deadline).await;
+        self.close_outputs(deadline).await;
+        for (route, _) in &routes {
+            route.ended(deadline).await;
+        }
         self.inspector.catalog.close(Duration::from_secs(1));
         tracing::info!("stopped");
     }
@@ -159,14 +169,9 @@ impl Engine {
         }
     }
 
-    async fn close_outputs(&self, routes: &[(Arc<RunningRoute>, bool)], deadline: Instant) {
-        for (route, _) in routes {
-            if tokio::time::timeout_at(deadline, route.close_outputs())
-                .await
-                .is_err()
-            {
-                tracing::warn!(route = %route.state.name, "outputs did not close in time");
-            }
-        }
+    /// Closes all outputs at the same time.
+    async fn close_outputs(&self, deadline: Instant) {
+        let closing = self.outputs.iter().map(|output| output.close(deadline));
+        futures_util::future::join_all(closing).await;
     }
 }

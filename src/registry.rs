@@ -75,11 +75,22 @@ impl BoundInput {
 pub fn open_output(name: &str, plan: &OutputPlan, clock: Clock) -> Result<Output, BoxError> {
     Ok(match plan {
         OutputPlan::Forward(plan) => {
-            Output::Deferred(Arc::new(ForwardOutput::open(name, plan, clock)?))
+            // No attempt is taken back before the output's own time-outs have ended it.
+            let time_needed = plan.connect_timeout + plan.send_timeout + plan.ack_timeout;
+            Output::of(Arc::new(ForwardOutput::open(name, plan, clock)?))
+                .deferred()
+                .time_needed(time_needed)
+                .into()
         }
-        OutputPlan::Http(plan) => Output::Buffered(Arc::new(HttpOutput::open(plan)?)),
-        OutputPlan::File(plan) => Output::Buffered(Arc::new(FileOutput::open(plan)?)),
-        OutputPlan::Stdout(plan) => Output::Buffered(Arc::new(StdoutOutput::open(plan)?)),
-        OutputPlan::Null => Output::Buffered(Arc::new(NullOutput)),
+        OutputPlan::Http(plan) => Output::of(Arc::new(HttpOutput::open(plan)?))
+            .buffered()
+            .into(),
+        OutputPlan::File(plan) => Output::of(Arc::new(FileOutput::open(plan)?))
+            .buffered()
+            .into(),
+        OutputPlan::Stdout(plan) => Output::of(Arc::new(StdoutOutput::open(plan)?))
+            .buffered()
+            .into(),
+        OutputPlan::Null => Output::of(Arc::new(NullOutput)).buffered().into(),
     })
 }

@@ -148,6 +148,9 @@ pub struct RoutePlan {
     pub matcher: crate::route::TagMatcher,
     /// How it groups, keeps and flushes.
     pub buffer: BufferPlan,
+    /// Whether the user wrote that, so that outputs that could be driven without a buffer are
+    /// driven with it.
+    pub has_buffer_section: bool,
     /// Names of its outputs; not empty, at most 12.
     pub outputs: Vec<String>,
 }

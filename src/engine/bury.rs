@@ -112,7 +112,7 @@ impl RunningRoute {
         chunks: &mut BTreeSet<ChunkId>,
     ) -> Result<(), BuryError> {
         let source = claim.info();
-        let mut reader = self.chunk(claim).reader()?;
+        let mut reader = self.chunk(claim).windows()?;
         let mut receipts = Vec::new();
         while let Some(window) = reader.next_window().await? {
             for frame in window.frames() {

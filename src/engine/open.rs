@@ -22,14 +22,15 @@ use super::inspect::Inspector;
 use super::observe::{DeadLetterState, RouteState};
 use super::route::{Destination, Dropper, RunningRoute};
 use super::signals::Signals;
+use super::slot::Slot;
 use super::{Engine, OpenRoute};
 use crate::buffer::{Intake, IntakeStats, Repeats, Room, RouteBuffer, RouteStats, Router};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u32, random_u64};
-use crate::config::plan::{BufferPlan, OutputPlan, Plan, RoutePlan};
+use crate::config::plan::{BufferPlan, Plan, RoutePlan};
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
-use crate::output::Output;
+use crate::output::{NoWay, Output, Way};
 use crate::registry::{BoxError, open_output};
 use crate::route::TagRouter;
 
@@ -52,6 +53,16 @@ pub enum Error {
         /// Why.
         source: BoxError,
     },
+    /// An output cannot be driven as a route asks.
+    #[error("output {name} cannot be used by route {route}: {why}")]
+    Way {
+        /// The output's name in the configuration.
+        name: String,
+        /// The route's name in the configuration.
+        route: String,
+        /// Why not.
+        why: NoWay,
+    },
     /// An input cannot be bound.
     #[error("cannot open input {name}")]
     Input {
@@ -68,6 +79,8 @@ pub enum Error {
 /// A route that has recovered.
 struct Recovery<'p> {
     plan: &'p RoutePlan,
+    /// How each of its outputs is driven.
+    ways: Vec<Way>,
     state: Arc<RouteState>,
     chunks: Route,
     recovered: Recovered,
@@ -75,12 +88,18 @@ struct Recovery<'p> {
     dead_room: Arc<Room>,
 }
 
+/// An output that is opened, and how long a deferred delivery to it may take.
+struct OpenOutput {
+    slot: Arc<Slot>,
+    output: Output,
+}
+
 /// What the parts of a start share.
 struct Opening<'p> {
     plan: &'p Plan,
     clock: Clock,
     store: Arc<Store>,
-    outputs: BTreeMap<String, Output>,
+    outputs: BTreeMap<String, OpenOutput>,
     faults: Arc<Faults>,
     stopping: CancellationToken,
 }
@@ -123,6 +142,11 @@ pub(super) async fn open(mut plan: Plan, clock: Clock) -> Result<Engine, Error> 
         stop_timeout: plan.stop_timeout,
         store: opening.store,
         routes,
+        outputs: opening
+            .outputs
+            .into_values()
+            .map(|output| output.slot)
+            .collect(),
         inputs,
         intake: Intake::new(Arc::new(router)),
         inspector: Arc::new(inspector),
@@ -151,7 +175,12 @@ impl<'p> Opening<'p> {
                 name: name.clone(),
                 source,
             })?;
-            Ok((name.clone(), opened))
+            let slot = Arc::new(Slot::new(name, opened.clone()));
+            let open = OpenOutput {
+                slot,
+                output: opened,
+            };
+            Ok((name.clone(), open))
         });
         Ok(Self {
             outputs: outputs.collect::<Result<_, Error>>()?,
@@ -164,20 +193,37 @@ impl<'p> Opening<'p> {
     }
 
     fn recover_routes(&self) -> Result<Vec<Recovery<'p>>, Error> {
-        let recovered = self.plan.routes.iter().map(|plan| self.recover_route(plan));
         let path = &self.plan.data_dir;
-        recovered
-            .map(|route| {
-                route.map_err(|source| Error::Store {
-                    path: path.clone(),
-                    source,
-                })
+        let recover = |plan: &'p RoutePlan| {
+            let ways = self.ways(plan)?;
+            let recovered = self.recover_route(plan, ways);
+            recovered.map_err(|source| Error::Store {
+                path: path.clone(),
+                source,
             })
-            .collect()
+        };
+        self.plan.routes.iter().map(recover).collect()
+    }
+
+    /// How the route's outputs are driven.
+    fn ways(&self, plan: &RoutePlan) -> Result<Vec<Way>, Error> {
+        let way = |name: &String| {
+            let way = self.outputs[name].output.way(plan.has_buffer_section);
+            way.map_err(|why| Error::Way {
+                name: name.clone(),
+                route: plan.name.clone(),
+                why,
+            })
+        };
+        plan.outputs.iter().map(way).collect()
     }
 
     /// Opens a route's chunks and its dead letters.
-    fn recover_route(&self, plan: &'p RoutePlan) -> Result<Recovery<'p>, OpenError> {
+    fn recover_route(
+        &self,
+        plan: &'p RoutePlan,
+        ways: Vec<Way>,
+    ) -> Result<Recovery<'p>, OpenError> {
         let room = || Arc::new(Room::new(self.stopping.clone()));
         let (room, dead_room) = (room(), room());
         let state = Arc::new(RouteState::new(
@@ -189,7 +235,7 @@ impl<'p> Opening<'p> {
             Arc::clone(&self.faults),
             Scheduler::new(
                 flush_policy(&plan.buffer),
-                &self.destinations(plan),
+                &self.destinations(plan, &ways),
                 random_u64(),
             ),
         ));
@@ -216,6 +262,7 @@ impl<'p> Opening<'p> {
         }
         Ok(Recovery {
             plan,
+            ways,
             state,
             chunks,
             recovered,
@@ -263,12 +310,12 @@ impl<'p> Opening<'p> {
         }
     }
 
-    fn destinations(&self, plan: &RoutePlan) -> Vec<DestinationPolicy> {
-        let policy = |name: &String| DestinationPolicy {
+    fn destinations(&self, plan: &RoutePlan, ways: &[Way]) -> Vec<DestinationPolicy> {
+        let policy = |(name, way): (&String, &Way)| DestinationPolicy {
             max_concurrent: plan.buffer.max_concurrent.max(1),
-            take_back_after: take_back_after(&plan.buffer, self.plan.outputs.get(name)),
+            take_back_after: take_back_after(&plan.buffer, &self.outputs[name].output, *way),
         };
-        plan.outputs.iter().map(policy).collect()
+        plan.outputs.iter().zip(ways).map(policy).collect()
     }
 
     fn warn_of_stranded_routes(&self) {
@@ -308,6 +355,7 @@ impl<'p> Opening<'p> {
     fn start_route(&self, recovery: Recovery<'_>, catalog: &Catalog) -> (OpenRoute, RouteBuffer) {
         let Recovery {
             plan,
+            ways,
             state,
             chunks,
             recovered,
@@ -348,7 +396,8 @@ impl<'p> Opening<'p> {
             destinations: plan
                 .outputs
                 .iter()
-                .map(|name| self.destination(name))
+                .zip(ways)
+                .map(|(name, way)| self.destination(name, way))
                 .collect(),
             catalog: catalog.clone(),
             stats,
@@ -376,11 +425,12 @@ impl<'p> Opening<'p> {
         )
     }
 
-    fn destination(&self, name: &str) -> Destination {
+    fn destination(&self, name: &str, way: Way) -> Destination {
         Destination {
             name: name.into(),
             // The plan names only outputs that there are.
-            output: self.outputs[name].clone(),
+            slot: Arc::clone(&self.outputs[name].slot),
+            way,
             stats: Arc::new(DestinationStats::default()),
             last_error: Mutex::default(),
         }
@@ -437,13 +487,10 @@ fn dead_letter_options(plan: &BufferPlan, route: &RouteOptions) -> RouteOptions 
 }
 
 /// A deferred delivery may take as long as the output's own time-outs allow, and a little more.
-fn take_back_after(buffer: &BufferPlan, output: Option<&OutputPlan>) -> Option<Duration> {
-    match output {
-        Some(OutputPlan::Forward(plan)) => {
-            let own = plan.connect_timeout + plan.send_timeout + plan.ack_timeout;
-            Some(buffer.delayed_commit_timeout.max(own))
-        }
-        _ => None,
+fn take_back_after(buffer: &BufferPlan, output: &Output, way: Way) -> Option<Duration> {
+    match way {
+        Way::Deferred => Some(buffer.delayed_commit_timeout.max(output.time_needed())),
+        Way::Direct | Way::Buffered => None,
     }
 }
 

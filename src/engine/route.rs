@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use forebay_storage::{ChunkId, Claim, ClaimError, Route};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::health::DriverWatch;
 use super::observe::RouteState;
+use super::slot::Slot;
 use crate::buffer::{Evict, Room, RouteStats};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::Clock;
 use crate::flush::{Cause, Decision, DeliveryId, DestinationStats, Resolved, RetryState, Wakeup};
-use crate::output::{Chunk, Delivery, FailureScope, Outcome, Output};
+use crate::output::{Chunk, Delivery, FailureScope, Outcome, Way};
 
 /// How long a wait for a moment of the wall clock may last before the clock is read again.
 const WALL_CLOCK_RECHECK: Duration = Duration::from_secs(30);
@@ -49,7 +51,8 @@ pub(super) struct RunningRoute {
 /// One output of a route.
 pub(super) struct Destination {
     pub(super) name: Arc<str>,
-    pub(super) output: Output,
+    pub(super) slot: Arc<Slot>,
+    pub(super) way: Way,
     pub(super) stats: Arc<DestinationStats>,
     pub(super) last_error: Mutex<Option<String>>,
 }
@@ -112,16 +115,15 @@ impl RunningRoute {
         })
     }
 
-    /// Closes the outputs, then waits for deliveries and burials under way.
-    pub(super) async fn close_outputs(&self) {
-        for destination in &self.destinations {
-            match &destination.output {
-                Output::Buffered(output) => output.close().await,
-                Output::Deferred(output) => output.close().await,
-            }
-        }
+    /// Waits for deliveries and burials under way, at most until `deadline`.
+    pub(super) async fn ended(&self, deadline: Instant) {
         self.tasks.close();
-        self.tasks.wait().await;
+        if timeout_at(deadline, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                route = %self.state.name,
+                "deliveries did not end with their outputs; their chunks stay on disk"
+            );
+        }
     }
 
     fn claims(&self) -> MutexGuard<'_, HashMap<DeliveryId, Claim>> {
@@ -205,19 +207,7 @@ impl RunningRoute {
             });
         });
         let handle = Delivery::new(chunk, resolve);
-        match to.output.clone() {
-            Output::Deferred(output) => {
-                self.tasks
-                    .spawn(async move { output.try_write(handle).await });
-            }
-            // If the task panics, the handle is dropped, which rolls the chunk back.
-            Output::Buffered(output) => {
-                self.tasks.spawn(async move {
-                    let outcome = output.write(handle.chunk()).await;
-                    handle.resolve(outcome);
-                });
-            }
-        }
+        self.tasks.spawn(to.slot.deliver(to.way, handle));
     }
 
     /// The chunk of a claim, as outputs read it.

@@ -4,30 +4,58 @@
 //! taken yet, or half of those when one among them is looked for that it does not take. To the
 //! output a part is a chunk like any other; [`Chunk::send_id`] tells them apart.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use forebay_storage::{ChunkId, ChunkInfo, ChunkKey, ReadError, Reader};
 use sha2::{Digest, Sha256};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::RangeSet;
 use crate::chunk_key::Zone;
+use crate::event::EntryFault;
 
+mod format;
+mod metadata;
 mod part;
+mod read;
 
+pub use format::{Custom, Form, Format, Standard};
+pub use metadata::Metadata;
 use part::Cutter;
+pub use read::{ByteReader, Records};
 
 /// Opens a chunk for reading from its beginning.
 pub type OpenChunk = Box<dyn Fn() -> Result<Reader, ReadError> + Send + Sync>;
 
-/// A sealed chunk. Cheap to clone; its bytes stay readable as long as a reader of it lives.
+/// A sealed chunk, in the form `F`. Cheap to clone; its bytes stay readable as long as a reader of
+/// it lives.
 #[derive(Clone)]
-pub struct Chunk {
+pub struct Chunk<F = Standard> {
     inner: Arc<Inner>,
     zone: Zone,
     /// `None`: the whole chunk.
     part: Option<Arc<RangeSet>>,
+    form: F,
+}
+
+/// Why a chunk's bytes or records are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ChunkError {
+    /// The chunk cannot be read.
+    #[error("the chunk cannot be read")]
+    Read(#[from] ReadError),
+    /// A stored event is not what the intake lets in. Trying again does not help.
+    #[error("a stored event of tag {tag} cannot be read")]
+    Event {
+        /// The event's tag.
+        tag: String,
+        /// What is wrong with it.
+        source: EntryFault,
+    },
+    /// What the bytes are written to failed.
+    #[error(transparent)]
+    Write(#[from] io::Error),
 }
 
 struct Inner {
@@ -47,9 +75,22 @@ impl Chunk {
             }),
             zone: Zone::utc(),
             part: None,
+            form: Standard,
         }
     }
 
+    /// The same chunk in another form.
+    pub(super) fn in_form<F: Form>(self, form: F) -> Chunk<F> {
+        Chunk {
+            inner: self.inner,
+            zone: self.zone,
+            part: self.part,
+            form,
+        }
+    }
+}
+
+impl<F> Chunk<F> {
     /// The part of the chunk that has only `records`.
     #[must_use]
     pub fn part(self, records: RangeSet) -> Self {
@@ -71,7 +112,7 @@ impl Chunk {
         &self.zone
     }
 
-    /// Its id; printable with `to_string`.
+    /// Its id: printable with `to_string`, raw with `as_bytes`.
     #[must_use]
     pub fn id(&self) -> ChunkId {
         self.inner.info.id
@@ -101,6 +142,12 @@ impl Chunk {
     #[must_use]
     pub fn key(&self) -> &ChunkKey {
         self.inner.info.key()
+    }
+
+    /// The same as Fluentd has it: time key, tag and variables.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata<'_> {
+        Metadata::of(self.key())
     }
 
     /// How many events it has.
@@ -133,15 +180,20 @@ impl Chunk {
         self.inner.info.created_ns
     }
 
-    /// Reads it from its beginning. May open a file.
+    /// Reads it from its beginning as it was stored, a window at a time. May open a file.
     ///
     /// # Errors
     /// The file cannot be opened or its header not be read.
-    pub fn reader(&self) -> Result<ChunkReader, ReadError> {
+    pub fn windows(&self) -> Result<ChunkReader, ReadError> {
         let reader = (self.inner.open)()?;
         Ok(ChunkReader {
             reader,
-            chunk: self.clone(),
+            chunk: Chunk {
+                inner: Arc::clone(&self.inner),
+                zone: self.zone.clone(),
+                part: self.part.clone(),
+                form: Standard,
+            },
             cutter: self.part.clone().map(Cutter::new),
         })
     }
@@ -170,12 +222,7 @@ impl ChunkReader {
         reason = "it blocks in place, and may come to do it elsewhere"
     )]
     pub async fn next_window(&mut self) -> Result<Option<Window<'_>>, ReadError> {
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::MultiThread => {
-                tokio::task::block_in_place(move || self.next_window_blocking())
-            }
-            _ => self.next_window_blocking(),
-        }
+        read::in_place(move || self.next_window_blocking())
     }
 
     /// As [`next_window`](Self::next_window), for callers that may block.

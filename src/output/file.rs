@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::encode::{ChunkEncoder, EncodeError, Format};
-use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Outcome};
+use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Lifecycle, Outcome};
 use crate::config::plan::{Compression, FileOutputPlan};
 use crate::event::FieldPathError;
 use crate::placeholder::Template;
@@ -101,6 +101,8 @@ impl FileOutput {
         })
     }
 }
+
+impl Lifecycle for FileOutput {}
 
 impl Buffered for FileOutput {
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {

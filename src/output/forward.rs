@@ -32,7 +32,7 @@ use self::balance::Balancer;
 use self::connect::Connector;
 use self::server::{Server, Shared, lock};
 use self::settings::Settings;
-use super::{BoxFuture, Deferred, Delivery, Failure, FailureScope};
+use super::{BoxFuture, Deferred, Delivery, Failure, FailureScope, Lifecycle};
 use crate::clock::Clock;
 use crate::config::plan::ForwardOutputPlan;
 use crate::telemetry::RateLimited;
@@ -114,7 +114,9 @@ impl Deferred for ForwardOutput {
     fn try_write(&self, delivery: Delivery) -> BoxFuture<'_, ()> {
         Box::pin(self.send(delivery))
     }
+}
 
+impl Lifecycle for ForwardOutput {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.servers.iter().for_each(|server| server.close());

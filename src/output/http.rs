@@ -14,7 +14,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Body, Method, Url};
 
 use super::encode::{ChunkEncoder, EncodeError, Format};
-use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Outcome};
+use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Lifecycle, Outcome};
 use crate::config::plan::{HttpMethod, HttpOutputPlan};
 use crate::placeholder::Template;
 use crate::wire::tls::TlsError;
@@ -140,6 +140,8 @@ impl HttpOutput {
         }
     }
 }
+
+impl Lifecycle for HttpOutput {}
 
 impl Buffered for HttpOutput {
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {

@@ -1,10 +1,12 @@
 //! The output to nowhere: for measuring, and for tags that nobody wants to keep.
 
-use super::{BoxFuture, Buffered, Chunk, Outcome};
+use super::{BoxFuture, Buffered, Chunk, Lifecycle, Outcome};
 
 /// Confirms every chunk at once, without reading it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NullOutput;
+
+impl Lifecycle for NullOutput {}
 
 impl Buffered for NullOutput {
     fn write<'a>(&'a self, _chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {

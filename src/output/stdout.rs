@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::encode::{ChunkEncoder, Format};
-use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Outcome};
+use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Lifecycle, Outcome};
 use crate::config::plan::{Compression, StdoutOutputPlan};
 use crate::event::FieldPathError;
 
@@ -74,6 +74,8 @@ impl StdoutOutput {
         }
     }
 }
+
+impl Lifecycle for StdoutOutput {}
 
 impl Buffered for StdoutOutput {
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {

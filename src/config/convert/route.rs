@@ -25,6 +25,7 @@ pub(super) fn routes(
         used.extend(to.iter().cloned());
         let matcher = check::required(route.r#match, "match", name.position, problems)
             .and_then(|at| pattern::matcher(at, problems));
+        let has_buffer_section = route.buffer.is_some();
         let settings = route.buffer.map_or_else(Default::default, |at| at.value);
         let buffer = buffer::buffer(settings, problems);
         if let Some(matcher) = matcher {
@@ -32,6 +33,7 @@ pub(super) fn routes(
                 name: name.value,
                 matcher,
                 buffer,
+                has_buffer_section,
                 outputs: to,
             });
         }

@@ -16,11 +16,14 @@ use crate::clock::Clock;
 use crate::config::plan::{FlushMode, RetryKind, RetryPlan};
 use crate::engine::observe::RouteState;
 use crate::engine::route::{Destination, Ended};
+use crate::engine::slot::Slot;
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, Scheduler};
-use crate::output::{BoxFuture, Buffered, Chunk, Outcome, Output};
+use crate::output::{BoxFuture, Buffered, Chunk, Lifecycle, Outcome, Output, Way};
 
 /// Takes nothing.
 struct Refusing;
+
+impl Lifecycle for Refusing {}
 
 impl Buffered for Refusing {
     fn write<'a>(&'a self, _: &'a Chunk) -> BoxFuture<'a, Outcome> {
@@ -79,7 +82,11 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
         dead_room: room(),
         destinations: vec![Destination {
             name: "out".into(),
-            output: Output::Buffered(Arc::new(Refusing)),
+            slot: Arc::new(Slot::new(
+                "out",
+                Output::of(Arc::new(Refusing)).buffered().into(),
+            )),
+            way: Way::Buffered,
             stats: Arc::new(DestinationStats::default()),
             last_error: Mutex::default(),
         }],

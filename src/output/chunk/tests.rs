@@ -23,7 +23,7 @@ fn chunk(counts: &[u32]) -> Chunk {
 
 /// The numbers of the records that a reader shows.
 fn read(chunk: &Chunk) -> Vec<u64> {
-    let mut reader = chunk.reader().unwrap();
+    let mut reader = chunk.windows().unwrap();
     let mut places = Vec::new();
     while let Some(window) = reader.next_window_blocking().unwrap() {
         for frame in window.frames() {
@@ -69,7 +69,7 @@ fn a_part_has_a_name_of_its_own_that_stays_the_same() {
 fn a_frame_that_lies_about_its_records_is_shown_whole() {
     let payload = numbered(3, 0);
     let part = testing::counted_chunk(&[("t", payload, 2)]).part(RangeSet::from(0..1));
-    let mut reader = part.reader().unwrap();
+    let mut reader = part.windows().unwrap();
     let window = reader.next_window_blocking().unwrap().unwrap();
     let frames: Vec<_> = window
         .frames()

@@ -23,7 +23,7 @@ impl ChunkEncoder {
     /// been ended as if that were all.
     pub(crate) fn encode<W: Write>(&self, chunk: &Chunk, to: W) -> Result<W, EncodeError> {
         let mut writer = EventWriter::new(self.format.clone(), self.compression, to)?;
-        let mut reader = chunk.reader()?;
+        let mut reader = chunk.windows()?;
         while let Some(window) = reader.next_window_blocking()? {
             for frame in window.frames() {
                 writer.write_payload(frame.tag, frame.payload)?;

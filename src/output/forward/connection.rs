@@ -167,7 +167,7 @@ impl Activities {
         let chunk = delivery.chunk();
         let chunk_id = chunk.send_id();
         let encoder = self.server.shared().settings.encoder(chunk);
-        let reader = match chunk.reader() {
+        let reader = match chunk.windows() {
             Ok(reader) => reader,
             Err(error) => {
                 delivery.resolve(unreadable(&error));
