@@ -298,7 +298,13 @@ impl<'p> Opening<'p> {
         }
         // A repeat is acknowledged without a sync, so what it repeats must be durable. A killed
         // process may have left it in the page cache.
-        let synced = self.store.sync_files();
+        let is_anything_there = loading
+            .iter()
+            .any(|(route, _)| !route.recovered.chunks.is_empty());
+        let synced = match is_anything_there {
+            true => self.store.sync_files(),
+            false => Ok(()),
+        };
         if let Err(error) = &synced {
             tracing::warn!(%error, "cannot sync what is there; repeats of it will be stored again");
         }

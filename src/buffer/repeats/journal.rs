@@ -2,7 +2,7 @@
 //!
 //! A record is written just before its chunk's file is removed, so that a killed process leaves one or
 //! the other. Records have one size (little-endian): stamp with its own checksum (36 bytes), events (4),
-//! Unix nanoseconds (8), CRC-32 of `forebay piece 1` and the bytes before it (4). One that is torn or
+//! Unix nanoseconds (8), CRC-32 of `forebay piece 2` and the bytes before it (4). One that is torn or
 //! damaged is passed over. When a file is full, or all of the window is in it, the other one is emptied
 //! and takes its place: both together never hold less than the window or the number asks for.
 

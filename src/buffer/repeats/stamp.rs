@@ -1,6 +1,6 @@
 //! What tells one batch from another, and one piece of a batch from another.
 
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 /// Bytes of a stamp behind the sender's id.
 pub(super) const STAMP_LEN: usize = 16 + 8 + 4 + 4 + 4;
@@ -12,25 +12,25 @@ const BATCH_ID_LEN_MAX: usize = 65_535;
 const TOTAL_MAX: u32 = 1 << 16;
 
 /// In front of what a stamp's checksum covers.
-const CHECKSUM_SEED: &[u8] = b"forebay piece 1";
+const CHECKSUM_SEED: &[u8] = b"forebay piece 2";
 
-/// The first 16 bytes of a SHA-256 of tag, the sender's id and payload, each behind its length (u64,
-/// little-endian). Ids may begin again when a sender restarts: only equal events are a repeat.
+/// XXH3 (128 bits) of tag, the sender's id and payload, each behind its length (u64, little-endian). Ids
+/// may begin again when a sender restarts, and some senders always give the same one: only equal events
+/// are a repeat. No two batches look alike by accident (a chance of 1 in 2^128 for each pair); like the
+/// checksums, this finds accidents, not forgeries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::buffer) struct Fingerprint(pub(super) [u8; 16]);
 
 impl Fingerprint {
     pub(in crate::buffer) fn of(tag: &str, batch_id: &[u8], payload: &[u8]) -> Self {
-        Self(first_bytes(&digest(
-            [tag.as_bytes(), batch_id, payload].into_iter(),
-        )))
+        Self(digest([tag.as_bytes(), batch_id, payload].into_iter()).to_le_bytes())
     }
 }
 
 /// One piece of a batch: what one frame holds of it.
 ///
 /// Behind the sender's id in the frame, little-endian: fingerprint (16 bytes), split (8), index (4),
-/// total (4), CRC-32 of `forebay piece 1` and the bytes before it (4).
+/// total (4), CRC-32 of `forebay piece 2` and the bytes before it (4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::buffer) struct Stamp {
     pub(super) batch: Fingerprint,
@@ -50,7 +50,7 @@ impl Stamp {
         }
         let split = match pieces {
             [_] => 0,
-            _ => u64::from_le_bytes(first_bytes(&digest(pieces.iter().copied()))),
+            _ => low_half(digest(pieces.iter().copied())),
         };
         let stamp = |index| Self {
             batch,
@@ -107,19 +107,17 @@ impl Stamp {
     }
 }
 
-fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut digest = Sha256::new();
+fn digest<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u128 {
+    let mut digest = XxHash3_128::new();
     for part in parts {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
+        digest.write(&(part.len() as u64).to_le_bytes());
+        digest.write(part);
     }
-    digest.finalize().into()
+    digest.finish_128()
 }
 
-fn first_bytes<const N: usize>(digest: &[u8; 32]) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&digest[..N]);
-    bytes
+fn low_half(digest: u128) -> u64 {
+    (digest & u128::from(u64::MAX)).try_into().unwrap_or(0)
 }
 
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
@@ -151,6 +149,18 @@ mod tests {
         }
         assert_eq!(Stamp::at_end_of(b"id"), None);
         assert_eq!(stamps(&[b"a"])[0].behind(&[0; 65_535]), None);
+    }
+
+    /// A stamp of version 1 held a SHA-256; nothing that comes now has that fingerprint.
+    #[test]
+    fn stamps_of_an_earlier_version_are_none() {
+        let mut bytes = stamps(&[b"a"])[0].to_bytes();
+        assert!(Stamp::at_end_of(&bytes).is_some());
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(b"forebay piece 1");
+        hasher.update(&bytes[..32]);
+        bytes[32..].copy_from_slice(&hasher.finalize().to_le_bytes());
+        assert_eq!(Stamp::at_end_of(&bytes), None);
     }
 
     #[test]

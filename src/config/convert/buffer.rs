@@ -62,7 +62,8 @@ fn deduplicate(
 ) -> Option<DeduplicatePlan> {
     let table = match setting.map(|at| at.value) {
         Some(schema::Deduplicate::On(table)) => table,
-        Some(schema::Deduplicate::Off) | None => return None,
+        Some(schema::Deduplicate::Off) => return None,
+        None => schema::DeduplicateTable::default(),
     };
     Some(DeduplicatePlan {
         window: check::positive(table.window, defaults::DEDUPLICATE_WINDOW, problems),

@@ -97,7 +97,7 @@ fn a_buffer_has_the_documented_defaults() {
 }
 
 #[test]
-fn batches_are_remembered_where_that_is_on() {
+fn batches_are_remembered_unless_that_is_off() {
     let plan = |window, batches_max| {
         Some(DeduplicatePlan {
             window,
@@ -105,7 +105,7 @@ fn batches_are_remembered_where_that_is_on() {
         })
     };
     for (settings, expected) in [
-        (&[][..], None),
+        (&[][..], plan(seconds(600), 100_000)),
         (&["deduplicate: on"], plan(seconds(600), 100_000)),
         (&["deduplicate: {window: 1h}"], plan(seconds(3600), 100_000)),
         (&["deduplicate: {batches_max: 7}"], plan(seconds(600), 7)),

@@ -114,7 +114,6 @@ fn config(site: &Site, to: &str) -> String {
       keys: [tag, key]
       flush_interval: 30ms
       chunk_limit_size: 64KiB
-      deduplicate: on
       retry_wait: 20ms
       retry_max_interval: 100ms
     to: next
