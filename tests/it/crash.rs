@@ -9,5 +9,6 @@ mod power_cut;
 mod read_only;
 mod repeats;
 mod results;
+mod slow_disk;
 mod sync_order;
 mod volume;

@@ -1,10 +1,12 @@
 //! Replays the corpora, and seeded mutations of them, through the fuzz targets.
 //!
-//! Every run makes the same cases. `FOREBAY_TEST_SEED=<number>` makes others.
+//! Every run makes the same cases in the same order, at least so many and for at least
+//! `FOREBAY_FUZZ_SECONDS` (2). `FOREBAY_TEST_SEED=<number>` makes others.
 #![allow(clippy::unwrap_used)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use forebay_fuzz_targets::{self as targets, TARGETS, Target};
@@ -60,12 +62,33 @@ fn replay(target: Target) {
     for (path, bytes) in &corpus {
         check(target, bytes, &path.display().to_string());
     }
-    let seed = env::var("FOREBAY_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let seed = number_from_env("FOREBAY_TEST_SEED", 1);
+    let duration = Duration::from_secs(number_from_env("FOREBAY_FUZZ_SECONDS", 2));
     let mut random = Random(seed);
-    for number in 0..target.mutation_count {
+    let began = now();
+    let mut number = 0;
+    while number < target.mutation_count || began.elapsed() < duration {
         let bytes = mutation(&corpus, &mut random);
         check(target, &bytes, &format!("seed {seed}, mutation {number}"));
+        number += 1;
     }
+    let tried = number + corpus.len() as u64;
+    println!(
+        "| bytes: {}, seed {seed} | - | {tried} | - | - | - | - | - |",
+        target.name
+    );
+}
+
+fn number_from_env(name: &str, default: u64) -> u64 {
+    env::var(name).map_or(default, |number| number.parse().unwrap())
+}
+
+fn now() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a test goes on is by the wall"
+    )]
+    Instant::now()
 }
 
 fn check(target: Target, bytes: &[u8], context: &str) {

@@ -18,7 +18,7 @@ fn explore(what: &str, scenario: impl Fn() + Send + Sync + 'static) {
     let schedules = std::env::var("FOREBAY_SCHEDULES");
     let schedules = schedules.map_or(600, |text| text.parse().unwrap());
     shuttle::check_random(scenario, schedules);
-    println!("{what}: {schedules} schedules");
+    println!("| schedules: {what} | simulated disk | {schedules} | - | - | - | - | - |");
 }
 
 fn open(fs: &SimFs) -> (Store, Route) {

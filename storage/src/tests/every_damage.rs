@@ -184,6 +184,11 @@ const LIVES: [Life; 4] = [
 const SMALL: &[usize] = &[5, 70, 5, 300, 400, 5];
 const LARGE: &[usize] = &[5, 700, 5, 3000, 800, 800, 5000, 5, 9000, 5];
 
+/// What is lost beyond the frame hit has failed the test.
+fn print_row(damage: &str, images: u64) {
+    println!("| damage: {damage} | simulated disk | - | {images} | {images} | - | 0 | - |");
+}
+
 /// Every offset up to `dense`, then every 61st.
 fn sampled(len: usize, dense: usize) -> impl Iterator<Item = usize> {
     (0..len.min(dense)).chain((dense..len).step_by(61))
@@ -191,32 +196,40 @@ fn sampled(len: usize, dense: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn a_flipped_byte_anywhere_costs_at_most_the_frame_it_is_in() {
+    let mut images = 0;
     for life in LIVES {
         let small = case(life, SMALL);
         for at in sampled(small.len(), 1500) {
+            images += 1;
             small.check("flip", at..at + 1, |bytes| bytes[at] ^= 0x10);
         }
         let large = case(life, LARGE);
         for at in sampled(large.len(), 300) {
+            images += 1;
             large.check("flip", at..at + 1, |bytes| bytes[at] ^= 0xff);
         }
     }
+    print_row("flipped byte", images);
 }
 
 #[test]
 fn a_cut_at_any_length_costs_only_what_lies_behind_it() {
+    let mut images = 0;
     for life in LIVES {
         for (lens, dense) in [(SMALL, 1500), (LARGE, 100)] {
             let case = case(life, lens);
             for len in sampled(case.len(), dense) {
+                images += 1;
                 case.check("cut", len..usize::MAX, |bytes| bytes.truncate(len));
             }
         }
     }
+    print_row("cut", images);
 }
 
 #[test]
 fn a_lost_sector_or_block_costs_only_the_frames_on_it() {
+    let mut images = 0;
     for life in LIVES {
         for (lens, unit) in [SMALL, LARGE]
             .iter()
@@ -225,15 +238,19 @@ fn a_lost_sector_or_block_costs_only_the_frames_on_it() {
             let case = case(life, lens);
             for at in (0..case.len()).step_by(unit) {
                 let hit = at..(at + unit).min(case.len());
+                images += 1;
                 case.check("zero", hit.clone(), |bytes| bytes[hit.clone()].fill(0));
+                images += 1;
                 case.check("fill", hit.clone(), |bytes| bytes[hit].fill(0xa5));
             }
         }
     }
+    print_row("lost sector or block", images);
 }
 
 #[test]
 fn a_block_of_another_chunk_in_our_place_costs_only_the_frames_on_it() {
+    let mut images = 0;
     for life in LIVES {
         let case = case(life, LARGE);
         let other = rig();
@@ -245,11 +262,13 @@ fn a_block_of_another_chunk_in_our_place_costs_only_the_frames_on_it() {
             .unwrap();
         for at in (0..case.len()).step_by(4096) {
             let hit = at..(at + 4096).min(case.len());
+            images += 1;
             case.check("misdirect", hit.clone(), |bytes| {
                 bytes[hit.clone()].copy_from_slice(&foreign[hit.clone()]);
             });
         }
     }
+    print_row("misdirected block", images);
 }
 
 #[test]

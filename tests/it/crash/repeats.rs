@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::results;
 use crate::harness::daemon::Daemon;
 use crate::harness::destination::Destination;
 use crate::harness::event::{self, EventId};
@@ -37,7 +38,8 @@ fn between_two_forebays_nothing_is_lost_or_repeated_whichever_is_killed() {
         .map(|client| start_client(client, &edge_site, &ledger, &stop))
         .collect();
 
-    for _ in 0..KILL_COUNT {
+    let kills = results::cycle_count(KILL_COUNT);
+    for _ in 0..kills {
         wait::pause(Duration::from_millis(random.within(20..250)));
         if random.within(0..2) == 0 {
             edge.kill();
@@ -60,9 +62,9 @@ fn between_two_forebays_nothing_is_lost_or_repeated_whichever_is_killed() {
     }
     let recognised =
         [&edge, &central].map(|daemon| daemon.metric("forebay_route_repeated_batches_total", &[]));
+    println!("repeats: recognised since the last kill: {recognised:?}");
     println!(
-        "repeats: {KILL_COUNT} kills of two, {} events acknowledged, 0 lost, {} under two ids; repeats \
-         recognised since the last kill: {recognised:?}",
+        "| Forebay behind Forebay | - | {kills} | {kills} | - | {} | 0 | {} |",
         acknowledged.len(),
         repeat_count(&destination),
     );

@@ -32,7 +32,7 @@ fn no_acknowledgement_leaves_before_the_sync_that_covers_it() {
         CONNECTION_COUNT * BATCH_COUNT,
         "acknowledgements seen leaving"
     );
-    println!("sync order: {covered} acknowledgements, each after the sync that covers it");
+    println!("| sync before acknowledgement | - | {covered} | - | - | {covered} | 0 | - |");
 }
 
 #[test]

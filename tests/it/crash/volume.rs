@@ -171,12 +171,6 @@ impl Drop for Volume {
 /// A copy of a device.
 pub(super) struct Snapshot(PathBuf);
 
-/// The kernel's release.
-pub(super) fn kernel() -> String {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    release.trim().to_owned()
-}
-
 fn is_equal(one: &Path, other: &Path) -> bool {
     let [mut one, mut other] = [one, other].map(|path| File::open(path).unwrap());
     let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);

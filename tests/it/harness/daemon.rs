@@ -111,6 +111,19 @@ impl Daemon {
         Pid::from_child(&self.child)
     }
 
+    /// Bytes of memory that it has (`VmRSS`), or has had at most (`VmHWM`).
+    pub(crate) fn memory(&self, field: &str) -> usize {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let status = fs::read_to_string(path).unwrap();
+        let mut lines = status.lines().filter_map(|line| line.strip_prefix(field));
+        let line = lines.next().unwrap();
+        let kib: usize = line
+            .trim_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .unwrap();
+        kib * 1024
+    }
+
     /// What it has written to standard error.
     pub(crate) fn log_text(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()

@@ -81,17 +81,8 @@ impl Ledger {
         }
     }
 
-    /// Commits that no power cut may undo any more.
-    pub(crate) fn synced_count(&self) -> usize {
-        self.0.iter().map(|entry| entry.synced.len()).sum()
-    }
-
     pub(crate) fn stored_count(&self) -> usize {
         self.0.iter().filter(|entry| entry.is_stored).count()
-    }
-
-    pub(crate) fn tried_count(&self) -> usize {
-        self.0.len()
     }
 
     /// The appends a reader gives, which must be ones of ours, byte for byte.
