@@ -106,6 +106,14 @@ impl<'a> Cursor<'a> {
         self.skip_many(1)
     }
 
+    /// As [`skip`](Self::skip), for a value that stands at `depth`, so that the bound on depth is
+    /// that of the whole.
+    pub(super) fn skip_at(&mut self, depth: u32) -> Result<&'a [u8], Error> {
+        let start = self.at;
+        self.at = skip_values(self.bytes, start, 1, depth)?;
+        Ok(&self.bytes[start..self.at])
+    }
+
     /// Passes over `count` values with all that is in them, and gives their bytes.
     ///
     /// # Errors

@@ -174,7 +174,7 @@ impl<'a, 'o> Transcoder<'a, 'o> {
     /// A key that is an array or a map.
     fn nested_key(&mut self, depth: u32) -> Result<(), Error> {
         if self.is_in_key {
-            let bytes = self.cursor.skip()?;
+            let bytes = self.cursor.skip_at(depth)?;
             quoted_base64(self.out, bytes);
             return Ok(());
         }

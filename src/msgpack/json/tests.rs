@@ -85,6 +85,19 @@ fn keys_inside_keys_cannot_blow_the_output_up() {
     assert!(json(&bytes).len() < 3 * bytes.len());
 }
 
+/// A key in a key is passed over, not written; its depth counts all the same.
+#[test]
+fn keys_inside_keys_are_as_deep_as_any_value() {
+    for (arrays, is_too_deep) in [(126, false), (127, true)] {
+        let mut bytes = vec![0x81, 0x81];
+        bytes.extend(std::iter::repeat_n(0x91, arrays));
+        bytes.extend([0xc0; 3]);
+        let written = value(&mut Vec::new(), &bytes);
+        assert_eq!(matches!(written, Err(Error::TooDeep { .. })), is_too_deep);
+        assert_eq!(written, value_len(&bytes));
+    }
+}
+
 #[test]
 fn members_are_written_without_braces() {
     let mut out = b"{\"tag\":\"t\",".to_vec();
