@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the program, and what its exit codes mean.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, plan::Plan};
 use crate::engine;
+use crate::registry::Registry;
 
 mod buffer;
 mod check;
@@ -82,9 +83,9 @@ struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    fn load(&self) -> Result<Plan, config::Error> {
+    fn load(&self, registry: &Registry) -> Result<Plan, config::Error> {
         match &self.config {
-            Some(path) => config::load(path),
+            Some(path) => config::load(path, registry),
             None => config::quick_start(),
         }
     }
@@ -148,18 +149,50 @@ impl Error {
     }
 }
 
-/// Does what the process's arguments ask for.
+/// The whole program, with the plugins of `registry`: does what the process's arguments ask for,
+/// prints what went wrong with its causes, and gives the exit code.
+#[must_use]
+pub fn main(registry: Registry) -> ExitCode {
+    run_with(&registry).unwrap_or_else(|error| report(&error))
+}
+
+fn report(error: &Error) -> ExitCode {
+    if let Error::Usage(usage) = error {
+        // Help and version go to standard output, mistakes to standard error.
+        let _ = usage.print();
+    } else if !error.is_benign() {
+        // Nobody is left to tell if standard error is closed.
+        let _ = write_causes(error, &mut io::stderr());
+    }
+    if error.is_benign() {
+        ExitCode::SUCCESS
+    } else {
+        error.exit_code()
+    }
+}
+
+fn write_causes(error: &dyn std::error::Error, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "error: {error}")?;
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        writeln!(out, "  because: {source}")?;
+        cause = source.source();
+    }
+    Ok(())
+}
+
+/// Does what the process's arguments ask for, with the plugins of `registry`.
 ///
 /// # Errors
 /// See [`Error`]; [`Error::exit_code`] says what the process answers.
-pub fn run() -> Result<ExitCode, Error> {
+pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
     match Cli::try_parse()?.command {
         Command::Check { config } => {
-            check::check(&config.load()?, &mut io::stdout().lock())?;
+            check::check(&config.load(registry)?, &mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Run { config } => {
-            run::run(config.load()?)?;
+            run::run(config.load(registry)?, registry)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Buffer { command } => Ok(buffer::run(command)?),

@@ -6,6 +6,8 @@
 //! finds all it can that is wrong before it stops the next; everything that is wrong has a place
 //! in the text.
 //!
+//! Types of plugins that are not built in come by [`types`]; their settings are [`settings`].
+//!
 //! Relative paths are relative to the working directory.
 //!
 //! # Variables and secrets
@@ -18,10 +20,13 @@
 use std::path::Path;
 
 pub mod plan;
+pub mod settings;
+pub mod types;
 
 mod convert;
 mod decode;
 mod defaults;
+mod describe;
 mod error;
 mod expand;
 mod node;
@@ -33,6 +38,7 @@ pub use expand::{Lookup, System};
 
 use decode::FromNode as _;
 use plan::Plan;
+use types::{NoTypes, Types};
 
 /// What [`quick_start`] runs, and where it stands in the repository.
 const QUICK_START: (&str, &str) = (
@@ -44,19 +50,33 @@ const QUICK_START: (&str, &str) = (
 ///
 /// # Errors
 /// If the file cannot be read, or everything that is wrong with it.
-pub fn load(path: &Path) -> Result<Plan, Error> {
+pub fn load(path: &Path, types: &dyn Types) -> Result<Plan, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    load_str(&path.display().to_string(), &text, &System)
+    load_with(&path.display().to_string(), &text, &System, types)
 }
 
-/// The plan of `text`; `name` stands for it in errors.
+/// The plan of `text`, with no types of plugins but those that are built in; `name` stands for it
+/// in errors.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_str(name: &str, text: &str, lookup: &dyn Lookup) -> Result<Plan, Error> {
+    load_with(name, text, lookup, &NoTypes)
+}
+
+/// The plan of `text`, with `types` beside those that are built in; `name` stands for it in errors.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_with(
+    name: &str,
+    text: &str,
+    lookup: &dyn Lookup,
+    types: &dyn Types,
+) -> Result<Plan, Error> {
     let mut problems = Problems::new(name, text);
     let Some(mut root) = node::parse(text, &mut problems) else {
         return problems.into_error();
@@ -69,7 +89,7 @@ pub fn load_str(name: &str, text: &str, lookup: &dyn Lookup) -> Result<Plan, Err
     let Some(config) = config.filter(|_| problems.is_empty()) else {
         return problems.into_error();
     };
-    let plan = convert::plan(config, &mut problems);
+    let plan = convert::plan(config, types, &mut problems);
     if !problems.is_empty() {
         return problems.into_error();
     }

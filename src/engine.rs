@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::plan::Plan;
 use crate::input::InputContext;
 use crate::output::LifecycleEvent;
+use crate::registry::{Commons, Registry};
 
 mod bury;
 mod descriptors;
@@ -48,6 +49,8 @@ pub struct Engine {
     store: Arc<Store>,
     routes: Vec<OpenRoute>,
     outputs: Vec<Arc<Slot>>,
+    /// What outputs share.
+    commons: Commons,
     inputs: Vec<OpenInput>,
     intake: Intake,
     inspector: Arc<Inspector>,
@@ -64,13 +67,13 @@ struct OpenRoute {
 }
 
 impl Engine {
-    /// Opens everything that `plan` names. From here on SIGTERM, SIGINT and SIGUSR1 are kept for
+    /// Opens everything that `plan` names, of the types in `registry`. From here on SIGTERM, SIGINT and SIGUSR1 are kept for
     /// [`run`](Self::run).
     ///
     /// # Errors
     /// [`Error`] names what cannot be opened.
-    pub async fn open(plan: Plan, clock: Clock) -> Result<Self, Error> {
-        open::open(plan, clock).await
+    pub async fn open(plan: Plan, registry: &Registry, clock: Clock) -> Result<Self, Error> {
+        open::open(plan, registry, clock).await
     }
 
     /// Looks into the engine, for as long as anybody wants to.
@@ -104,6 +107,7 @@ impl Engine {
         for output in &self.outputs {
             output.tell(LifecycleEvent::Urgent { deadline });
         }
+        self.commons.tell(LifecycleEvent::Urgent { deadline });
         self.stop_inputs(&inputs, deadline).await;
         self.drain(&routes, deadline).await;
         stop_drivers.cancel();
@@ -173,5 +177,11 @@ impl Engine {
     async fn close_outputs(&self, deadline: Instant) {
         let closing = self.outputs.iter().map(|output| output.close(deadline));
         futures_util::future::join_all(closing).await;
+        if tokio::time::timeout_at(deadline, self.commons.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("what outputs share did not close in time");
+        }
     }
 }

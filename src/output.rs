@@ -40,7 +40,7 @@ pub use chunk::{
     Records, Standard, Window,
 };
 pub use delivery::{Delivery, Resolve};
-pub use events::{Event, Events, OwnedEvent};
+pub use events::{EventRef, Events, OwnedEvent};
 pub use instance::Instance;
 pub use lifecycle::{Lifecycle, LifecycleEvent, Stage, Step};
 pub use ready::{Permit, Ready};

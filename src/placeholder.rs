@@ -24,9 +24,11 @@ use crate::event::FieldPath;
 
 mod coverage;
 mod parse;
+mod serde;
 mod traversal;
 mod value;
 
+pub(crate) use self::serde::SERDE_NAME;
 use traversal::Shape;
 pub use traversal::Traversal;
 
@@ -132,6 +134,17 @@ impl Template {
             shape: traversal::shape_of(&pieces),
             pieces,
         })
+    }
+
+    /// A template that says the same for every chunk: `text`, whatever stands in it.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        let pieces = vec![Piece::Text(text.to_owned())];
+        Self {
+            text: text.replace('%', "%%"),
+            shape: traversal::shape_of(&pieces),
+            pieces,
+        }
     }
 
     /// Checks that the template fits a route's chunk keys.

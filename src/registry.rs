@@ -1,96 +1,216 @@
-//! Inputs and outputs by their type: from a plan to something that runs.
+//! Plugins by their type: which there are, and from a plan to something that runs.
+//!
+//! [`Registry::builtin`] has what comes with the program. A program of one's own adds to it, and
+//! hands it to [`crate::cli::run_with`] or [`crate::engine::Engine::open`]:
+//!
+//! ```
+//! use std::process::ExitCode;
+//! use std::sync::Arc;
+//!
+//! use forebay::config::settings::NoSettings;
+//! use forebay::output::{BoxFuture, Buffered, Chunk, Lifecycle, Outcome, Output};
+//! use forebay::registry::{BoxError, OpenContext, OutputPlugin, Plugin, Registry};
+//!
+//! struct Counting;
+//! impl Lifecycle for Counting {}
+//! impl Buffered for Counting {
+//!     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {
+//!         println!("{} events", chunk.event_count());
+//!         Box::pin(std::future::ready(Outcome::Delivered))
+//!     }
+//! }
+//!
+//! struct CountingType;
+//! impl Plugin for CountingType {
+//!     const NAME: &'static str = "counting";
+//!     const ABOUT: &'static str = "Counts events, and forgets them.";
+//!     type Settings = NoSettings;
+//! }
+//! impl OutputPlugin for CountingType {
+//!     async fn open(&self, _: &NoSettings, _: &OpenContext) -> Result<Output, BoxError> {
+//!         Ok(Output::of(Arc::new(Counting)).buffered().into())
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     let registry = Registry::builtin().output(CountingType).expect("the name is free");
+//! # if false {
+//!     forebay::cli::main(registry)
+//! # } else { ExitCode::SUCCESS }
+//! }
+//! ```
 
-use std::io;
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::config::plan::{InputPlan, OutputPlan};
-use crate::input::InputContext;
-use crate::input::forward::ForwardInput;
-use crate::input::http::HttpInput;
-use crate::output::Output;
-use crate::output::file::FileOutput;
-use crate::output::forward::ForwardOutput;
-use crate::output::http::HttpOutput;
-use crate::output::null::NullOutput;
-use crate::output::stdout::StdoutOutput;
+use crate::config::plan::OtherPlan;
+use crate::config::types::{PluginKind, Reading, Types};
 
-/// An error of whatever input or output it was.
+mod builtin;
+mod context;
+mod input;
+mod output;
+mod plugin;
+#[cfg(test)]
+mod tests;
+
+pub use context::{Commons, OpenContext, SharedState};
+pub use input::BoundInput;
+pub use output::OutputPlugin;
+pub use plugin::{Plugin, PluginInfo};
+
+use output::OpenOutput;
+use plugin::{Added, AddedType};
+
+/// An error of whatever plugin it was.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// An input that holds its socket and does not serve yet.
-pub enum BoundInput {
-    /// See [`ForwardInput`].
-    Forward(ForwardInput),
-    /// See [`HttpInput`].
-    Http(HttpInput),
+/// Why a type cannot be added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// There is one of that name.
+    #[error(
+        "two {kind} types are called `{name}`: `{first}` ({first_about}) and `{second}` \
+         ({second_about})"
+    )]
+    Duplicate {
+        /// What they are.
+        kind: PluginKind,
+        /// The name that both go by.
+        name: &'static str,
+        /// The own name of the one that is there.
+        first: &'static str,
+        /// What that does.
+        first_about: &'static str,
+        /// The own name of the one that was to be added.
+        second: &'static str,
+        /// What that does.
+        second_about: &'static str,
+    },
+    /// The name cannot be written as a `type`.
+    #[error("`{name}` cannot be the name of a type: letters, digits, `_` and `-` only")]
+    Name {
+        /// The name.
+        name: &'static str,
+    },
+    /// It does not say what it does.
+    #[error("the {kind} type `{name}` does not say what it does")]
+    NoAbout {
+        /// What it is.
+        kind: PluginKind,
+        /// Its name.
+        name: &'static str,
+    },
 }
 
-impl BoundInput {
-    /// Binds what `plan` describes.
-    ///
-    /// # Errors
-    /// The address cannot be bound, or a certificate or key cannot be used.
-    pub async fn bind(plan: &InputPlan) -> Result<Self, BoxError> {
-        Ok(match plan {
-            InputPlan::Forward(plan) => Self::Forward(ForwardInput::bind(plan)?),
-            InputPlan::Http(plan) => Self::Http(HttpInput::bind(plan).await?),
-        })
-    }
+/// The types of plugins that there are.
+#[derive(Default)]
+pub struct Registry {
+    /// What there is, by kind and by each name that it goes by.
+    known: BTreeMap<(PluginKind, &'static str), Known>,
+    outputs: BTreeMap<&'static str, Arc<dyn OpenOutput>>,
+}
 
-    /// Its type's name in the configuration.
+#[derive(Clone)]
+struct Known {
+    info: PluginInfo,
+    /// `None`: it is built in.
+    added: Option<Arc<dyn Added>>,
+}
+
+impl Registry {
+    /// The types that come with the program.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Forward(_) => "forward",
-            Self::Http(_) => "http",
+    pub fn builtin() -> Self {
+        let mut registry = Self::default();
+        for info in builtin::all() {
+            let known = Known { info, added: None };
+            for name in known.info.names() {
+                registry
+                    .known
+                    .insert((known.info.kind, name), known.clone());
+            }
         }
+        registry
     }
 
-    /// Where it listens.
+    /// Adds a type of output.
     ///
     /// # Errors
-    /// The system does not say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Forward(input) => input.local_addr(),
-            Self::Http(input) => Ok(input.local_addr()),
-        }
+    /// [`RegistryError`].
+    pub fn output<P: OutputPlugin>(mut self, plugin: P) -> Result<Self, RegistryError> {
+        self.add::<P>(PluginKind::Output)?;
+        self.outputs.insert(P::NAME, Arc::new(plugin));
+        Ok(self)
     }
 
-    /// Serves until the context's `stop` is cancelled and what was taken in is acknowledged.
-    pub async fn run(self, context: InputContext) {
-        match self {
-            Self::Forward(input) => input.run(context).await,
-            Self::Http(input) => input.run(context).await,
+    /// All types, by kind and name; each once.
+    pub fn plugins(&self) -> impl Iterator<Item = &PluginInfo> {
+        let own_name =
+            |((_, name), known): &(&(PluginKind, &'static str), &Known)| *name == known.info.name;
+        self.known
+            .iter()
+            .filter(own_name)
+            .map(|(_, known)| &known.info)
+    }
+
+    /// What is known of a type, by any of its names.
+    #[must_use]
+    pub fn plugin(&self, kind: PluginKind, name: &str) -> Option<&PluginInfo> {
+        self.find(kind, name).map(|known| &known.info)
+    }
+
+    fn find(&self, kind: PluginKind, name: &str) -> Option<&Known> {
+        let mut of_kind = self.known.iter();
+        let found = of_kind.find(|((known, other), _)| *known == kind && *other == name);
+        found.map(|(_, known)| known)
+    }
+
+    /// Adds a type, whatever opens it.
+    fn add<P: Plugin>(&mut self, kind: PluginKind) -> Result<(), RegistryError> {
+        let info = PluginInfo::of::<P>(kind);
+        if P::ABOUT.trim().is_empty() {
+            let name = P::NAME;
+            return Err(RegistryError::NoAbout { kind, name });
         }
+        for name in info.names() {
+            if name.is_empty() || !name.chars().all(is_allowed) {
+                return Err(RegistryError::Name { name });
+            }
+            if let Some(first) = self.known.get(&(kind, name)) {
+                return Err(RegistryError::Duplicate {
+                    kind,
+                    name,
+                    first: first.info.name,
+                    first_about: first.info.about,
+                    second: info.name,
+                    second_about: info.about,
+                });
+            }
+        }
+        let added: Arc<dyn Added> = Arc::new(AddedType::<P>::new());
+        for name in info.names() {
+            let known = Known {
+                info: info.clone(),
+                added: Some(Arc::clone(&added)),
+            };
+            self.known.insert((kind, name), known);
+        }
+        Ok(())
     }
 }
 
-/// Opens the output that `plan` describes.
-///
-/// # Errors
-/// Its settings cannot be used, e.g. a certificate that cannot be read.
-pub fn open_output(name: &str, plan: &OutputPlan, clock: Clock) -> Result<Output, BoxError> {
-    Ok(match plan {
-        OutputPlan::Forward(plan) => {
-            // No attempt is taken back before the output's own time-outs have ended it.
-            let time_needed = plan.connect_timeout + plan.send_timeout + plan.ack_timeout;
-            Output::of(Arc::new(ForwardOutput::open(name, plan, clock)?))
-                .deferred()
-                .time_needed(time_needed)
-                .into()
-        }
-        OutputPlan::Http(plan) => Output::of(Arc::new(HttpOutput::open(plan)?))
-            .buffered()
-            .into(),
-        OutputPlan::File(plan) => Output::of(Arc::new(FileOutput::open(plan)?))
-            .buffered()
-            .into(),
-        OutputPlan::Stdout(plan) => Output::of(Arc::new(StdoutOutput::open(plan)?))
-            .buffered()
-            .into(),
-        OutputPlan::Null => Output::of(Arc::new(NullOutput)).buffered().into(),
-    })
+impl Types for Registry {
+    fn names(&self, kind: PluginKind) -> Vec<&'static str> {
+        let of_kind = self.known.iter().filter(|((known, _), _)| *known == kind);
+        of_kind.map(|((_, name), _)| *name).collect()
+    }
+
+    fn read(&self, kind: PluginKind, name: &str, reading: Reading<'_>) -> Option<OtherPlan> {
+        self.find(kind, name)?.added.as_ref()?.read(reading)
+    }
+}
+
+fn is_allowed(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
 }

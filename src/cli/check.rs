@@ -33,6 +33,7 @@ pub(super) fn check(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 
 fn describe_input(input: &InputPlan) -> String {
     match input {
+        InputPlan::Other(input) => input.type_name.to_owned(),
         InputPlan::Forward(input) => {
             let tls = if input.tls.is_some() { ", TLS" } else { "" };
             let key = if input.security.is_some() {
@@ -101,6 +102,7 @@ fn describe_output(output: &OutputPlan) -> String {
         OutputPlan::File(output) => format!("files {}", output.path.as_str()),
         OutputPlan::Stdout(_) => "standard output".to_owned(),
         OutputPlan::Null => "nowhere".to_owned(),
+        OutputPlan::Other(output) => output.type_name.to_owned(),
     }
 }
 

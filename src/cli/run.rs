@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::plan::{AdminPlan, Plan};
 use crate::engine::status::Inspect;
 use crate::engine::{self, Engine};
+use crate::registry::Registry;
 use crate::telemetry;
 
 /// How long tasks that are left at the end may take before the process ends without them.
@@ -40,7 +41,7 @@ pub enum Error {
 }
 
 /// Runs the daemon until it is told to stop.
-pub(super) fn run(plan: Plan) -> Result<(), Error> {
+pub(super) fn run(plan: Plan, registry: &Registry) -> Result<(), Error> {
     telemetry::init(&plan.log.filter, plan.log.json)?;
     engine::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -48,14 +49,14 @@ pub(super) fn run(plan: Plan) -> Result<(), Error> {
         .thread_name("forebay")
         .build()
         .map_err(Error::Runtime)?;
-    let done = runtime.block_on(serve(plan, Clock::start()));
+    let done = runtime.block_on(serve(plan, registry, Clock::start()));
     runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
     done
 }
 
-async fn serve(plan: Plan, clock: Clock) -> Result<(), Error> {
+async fn serve(plan: Plan, registry: &Registry, clock: Clock) -> Result<(), Error> {
     let admin_plan = plan.admin.clone();
-    let engine = Engine::open(plan, clock).await?;
+    let engine = Engine::open(plan, registry, clock).await?;
     let stop_admin = CancellationToken::new();
     let admin = match admin_plan {
         Some(admin) => Some(start_admin(&admin, engine.inspect(), stop_admin.clone()).await?),

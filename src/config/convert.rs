@@ -6,13 +6,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::decode::Named;
+use super::decode::{Named, possible_types};
 use super::defaults;
-use super::error::{At, Position, Problems};
+use super::error::{At, Position, Problems, did_you_mean};
 use super::plan::{AdminPlan, LogPlan, OutputPlan, Plan, RoutePlan};
 use super::schema;
+use super::settings::BufferDefaults;
+use super::types::{Other, OtherPlan, PluginKind, Reading, Types};
 
 mod buffer;
+mod buffer_defaults;
 mod check;
 mod input;
 mod keys;
@@ -24,19 +27,19 @@ mod template;
 use check::OrDefault as _;
 
 /// The plan for `config`; what is wrong goes to `problems`, and then the plan is not to be used.
-pub(super) fn plan(config: schema::Config, problems: &mut Problems) -> Plan {
+pub(super) fn plan(config: schema::Config, types: &dyn Types, problems: &mut Problems) -> Plan {
     let mut listeners = input::Listeners::default();
     let inputs = section(config.inputs, "inputs", problems);
     let routes = section(config.routes, "routes", problems);
     let outputs = config.outputs.map_or_else(Named::new, |at| at.value);
-    let (routes, outputs) = routes_and_outputs(routes, outputs, problems);
+    let (routes, outputs) = routes_and_outputs(routes, outputs, types, problems);
     Plan {
         data_dir: data_dir(config.data_dir, problems),
         stop_timeout: config.stop_timeout.or_default_of(defaults::STOP_TIMEOUT),
         open_files_max: config
             .open_files_max
             .map(|at| open_files_max(&at, problems)),
-        inputs: input::inputs(inputs, &mut listeners, problems),
+        inputs: input::inputs(inputs, &mut listeners, types, problems),
         routes,
         outputs,
         admin: config.admin.map(|at| admin(at, &mut listeners, problems)),
@@ -48,6 +51,7 @@ pub(super) fn plan(config: schema::Config, problems: &mut Problems) -> Plan {
 fn routes_and_outputs(
     routes: Named<schema::Route>,
     outputs: Named<schema::Output>,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> (Vec<RoutePlan>, BTreeMap<String, OutputPlan>) {
     let names: Vec<_> = outputs.iter().map(|(name, _)| name.clone()).collect();
@@ -55,8 +59,9 @@ fn routes_and_outputs(
         .iter()
         .filter_map(|(name, output)| Some((name.value.clone(), output.template_position()?)))
         .collect();
-    let routes = route::routes(routes, &names, problems);
-    let outputs = plan_outputs(outputs, problems);
+    let outputs = plan_outputs(outputs, types, problems);
+    let defaults = |name: &str| buffer_defaults(outputs.get(name)?);
+    let routes = route::routes(routes, &names, &defaults, problems);
     template::check_all(&routes, &outputs, &template_positions, problems);
     (routes, outputs)
 }
@@ -91,14 +96,44 @@ fn open_files_max(at: &At<usize>, problems: &mut Problems) -> usize {
     at.value
 }
 
+/// What the buffers of an output's routes are by default, if it has an opinion.
+fn buffer_defaults(output: &OutputPlan) -> Option<&BufferDefaults> {
+    match output {
+        OutputPlan::Other(other) => Some(&other.buffer_defaults),
+        _ => None,
+    }
+}
+
+/// The plan for a plugin of a type that is not built in; `None` once `problems` says why.
+fn other(
+    kind: PluginKind,
+    name: &At<String>,
+    other: &Other,
+    builtin: &[&'static str],
+    types: &dyn Types,
+    problems: &mut Problems,
+) -> Option<OtherPlan> {
+    let At { value, position } = &other.kind;
+    let mut known = builtin.to_vec();
+    known.extend(types.names(kind));
+    if !known.contains(&value.as_str()) {
+        let hint = did_you_mean(value, known.iter().copied());
+        let hint = hint.unwrap_or_else(|| possible_types(&known));
+        problems.add_with_hint(*position, format!("unknown type `{value}`"), Some(hint));
+        return None;
+    }
+    types.read(kind, value, Reading::new(kind, name, &other.node, problems))
+}
+
 fn plan_outputs(
     outputs: Named<schema::Output>,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> BTreeMap<String, OutputPlan> {
     let mut plans = BTreeMap::new();
     for (name, output) in outputs {
         check::name(&name, problems);
-        if let Some(plan) = output::output(output, name.position, problems) {
+        if let Some(plan) = output::output(output, &name, types, problems) {
             plans.insert(name.value, plan);
         }
     }

@@ -115,30 +115,23 @@ impl<'a> Table<'a> {
         taken
     }
 
-    /// The table's `type`, if it is one of `types`.
+    /// The table's `type`; `types` are those that are built in.
     pub(super) fn take_type(
         &mut self,
         node: &Node,
         types: &[&'static str],
         problems: &mut Problems,
-    ) -> Option<String> {
+    ) -> Option<At<String>> {
         let has_type = self.entries.iter().any(|entry| entry.key.value == "type");
-        let possible = || Some(format!("possible types: {}", list(types.iter().copied())));
         if !has_type {
             let position = self
                 .entries
                 .first()
                 .map_or(node.position, |first| first.key.position);
-            problems.add_with_hint(position, "`type` is missing", possible());
+            problems.add_with_hint(position, "`type` is missing", Some(possible_types(types)));
             return None;
         }
-        let At { value, position } = self.take::<String>(&["type"], problems)?;
-        if !types.contains(&value.as_str()) {
-            let hint = did_you_mean(&value, types.iter().copied()).or_else(possible);
-            problems.add_with_hint(position, format!("unknown type `{value}`"), hint);
-            return None;
-        }
-        Some(value)
+        self.take::<String>(&["type"], problems)
     }
 
     /// Says which names nobody took.
@@ -157,6 +150,11 @@ impl<'a> Table<'a> {
     }
 }
 
+/// What may be written as `type`, for hints.
+pub(super) fn possible_types(types: &[&'static str]) -> String {
+    format!("possible types: {}", list(types.iter().copied()))
+}
+
 /// Where to point at for the value of `entry`.
 fn position(entry: &Entry) -> Position {
     match entry.node.kind {
@@ -166,7 +164,7 @@ fn position(entry: &Entry) -> Position {
 }
 
 /// What `node` is, for messages.
-fn found(node: &Node) -> String {
+pub(super) fn found(node: &Node) -> String {
     match &node.kind {
         Kind::Empty => "nothing".to_owned(),
         Kind::Scalar(text) => format!("`{text}`"),
@@ -240,13 +238,13 @@ macro_rules! tables {
     )+) => {$(
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $name {
-            $($(#[$doc])* pub(super) $field: Option<$crate::config::error::At<$value>>,)*
+        pub(in crate::config) struct $name {
+            $($(#[$doc])* pub(in crate::config) $field: Option<$crate::config::error::At<$value>>,)*
         }
 
         impl $name {
             /// Takes its settings out of `table`.
-            pub(super) fn read(
+            pub(in crate::config) fn read(
                 table: &mut $crate::config::decode::Table<'_>,
                 problems: &mut $crate::config::error::Problems,
             ) -> Self {
@@ -281,8 +279,15 @@ macro_rules! tables_by_type {
     )+) => {$(
         $(#[$meta])*
         #[derive(Debug)]
-        pub(super) enum $name {
+        pub(in crate::config) enum $name {
             $($variant(Box<$table>),)+
+            /// Of a type that is not built in.
+            Other($crate::config::types::Other),
+        }
+
+        impl $name {
+            /// The types that are built in.
+            pub(in crate::config) const TYPES: &[&str] = &[$($text),+];
         }
 
         impl $crate::config::decode::FromNode for $name {
@@ -291,10 +296,13 @@ macro_rules! tables_by_type {
                 problems: &mut $crate::config::error::Problems,
             ) -> Option<Self> {
                 let mut table = $crate::config::decode::Table::open(node, problems)?;
-                let kind = table.take_type(node, &[$($text),+], problems)?;
-                let read = match kind.as_str() {
+                let kind = table.take_type(node, Self::TYPES, problems)?;
+                let read = match kind.value.as_str() {
                     $($text => Self::$variant(Box::new(<$table>::read(&mut table, problems))),)+
-                    _ => return None,
+                    _ => {
+                        let node = node.clone();
+                        return Some(Self::Other($crate::config::types::Other { kind, node }));
+                    }
                 };
                 table.finish(problems);
                 Some(read)

@@ -19,6 +19,25 @@ pub(super) struct Node {
     pub(super) position: Position,
 }
 
+impl Node {
+    /// Where the value of `key` stands if it is a scalar, else the key; the parts of the key are
+    /// separated by points. `None` if it is not there.
+    pub(super) fn position_of(&self, key: &str) -> Option<Position> {
+        let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+        let Kind::Table(entries) = &self.kind else {
+            return None;
+        };
+        let entry = entries.iter().find(|entry| entry.key.value == first)?;
+        if !rest.is_empty() {
+            return entry.node.position_of(rest);
+        }
+        Some(match entry.node.kind {
+            Kind::Scalar(_) => entry.node.position,
+            Kind::Empty | Kind::List(_) | Kind::Table(_) => entry.key.position,
+        })
+    }
+}
+
 /// What a value is.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {

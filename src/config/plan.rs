@@ -8,6 +8,8 @@ use std::time::Duration;
 pub use forebay_storage::Durability;
 use secrecy::SecretString;
 
+pub use super::types::OtherPlan;
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -52,6 +54,8 @@ pub enum InputPlan {
     Forward(ForwardInputPlan),
     /// Events in HTTP requests.
     Http(HttpInputPlan),
+    /// Of a type that is not built in.
+    Other(OtherPlan),
 }
 
 /// An input for the Fluent forward protocol.
@@ -268,6 +272,8 @@ pub enum OutputPlan {
     Stdout(StdoutOutputPlan),
     /// To nowhere: every chunk is confirmed at once.
     Null,
+    /// Of a type that is not built in.
+    Other(OtherPlan),
 }
 
 /// An output to servers that speak the Fluent forward protocol.

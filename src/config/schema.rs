@@ -296,7 +296,7 @@ impl Output {
             Self::Forward(output) => &output.tag,
             Self::Http(output) => &output.url,
             Self::File(output) => &output.path,
-            Self::Stdout(_) | Self::Null(_) => &None,
+            Self::Stdout(_) | Self::Null(_) | Self::Other(_) => &None,
         };
         text.as_ref().map(|at| at.position)
     }

@@ -23,6 +23,16 @@ pub(super) fn size_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is too large"))
 }
 
+/// The size as text that reads back as the same: in the largest unit that divides it.
+pub(super) fn size_text(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let fits = |(power, _): &(u32, &str)| bytes > 0 && bytes.is_multiple_of(1 << power);
+    match units.into_iter().find(fits) {
+        Some((power, unit)) => format!("{}{unit}", bytes >> power),
+        None => bytes.to_string(),
+    }
+}
+
 /// What a size looks like, for hints.
 pub(super) const SIZE_HINT: &str = "a size is written as `8MiB`, `512KiB` or `1000` (bytes)";
 
@@ -74,6 +84,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     u64::try_from(total_ns)
         .map(Duration::from_nanos)
         .map_err(|_| too_large())
+}
+
+/// The duration as text that reads back as the same.
+pub(super) fn duration_text(duration: Duration) -> String {
+    let (seconds, ns) = (duration.as_secs(), duration.subsec_nanos());
+    if ns > 0 {
+        let fraction = format!("{ns:09}");
+        return format!("{seconds}.{}s", fraction.trim_end_matches('0'));
+    }
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let fits = |(len, _): &(u64, &str)| seconds > 0 && seconds.is_multiple_of(*len);
+    match units.into_iter().find(fits) {
+        Some((len, unit)) => format!("{}{unit}", seconds / len),
+        None => format!("{seconds}s"),
+    }
 }
 
 /// What a duration looks like, for hints.
@@ -195,6 +220,21 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same() {
+        for bytes in [0, 1, 1000, 1024, 8 << 20, 3 << 30, 5 << 40, u64::MAX] {
+            assert_eq!(size_bytes(&size_text(bytes)), Ok(bytes));
+        }
+        for ms in [0, 1, 500, 1000, 90_000, 7_200_000, 3 * 86_400_000] {
+            let length = Duration::from_millis(ms);
+            assert_eq!(duration(&duration_text(length)), Ok(length));
+        }
+        assert_eq!(
+            (size_text(8 << 20), duration_text(Duration::from_secs(600))),
+            ("8MiB".to_owned(), "10m".to_owned())
+        );
     }
 
     #[test]

@@ -64,12 +64,14 @@ impl Descriptors {
     /// Lets the inputs have no more connections than there are descriptors, each in proportion to
     /// what it was to have, and at least one.
     pub(super) fn fit(self, inputs: &mut BTreeMap<String, InputPlan>) {
-        let wanted: usize = inputs.values().map(|input| *connections_max(input)).sum();
+        let wanted: usize = inputs.values().filter_map(connections_max).sum();
         if wanted <= self.connections {
             return;
         }
         for (name, input) in inputs {
-            let wanted_here = connections_max_mut(input);
+            let Some(wanted_here) = connections_max_mut(input) else {
+                continue;
+            };
             let share = *wanted_here as u128 * self.connections as u128 / wanted as u128;
             let share = usize::try_from(share).unwrap_or(*wanted_here).max(1);
             tracing::warn!(
@@ -83,17 +85,20 @@ impl Descriptors {
     }
 }
 
-fn connections_max(input: &InputPlan) -> &usize {
+/// How many connections an input may have; `None` if it takes none.
+fn connections_max(input: &InputPlan) -> Option<usize> {
     match input {
-        InputPlan::Forward(plan) => &plan.connections_max,
-        InputPlan::Http(plan) => &plan.connections_max,
+        InputPlan::Forward(plan) => Some(plan.connections_max),
+        InputPlan::Http(plan) => Some(plan.connections_max),
+        InputPlan::Other(_) => None,
     }
 }
 
-fn connections_max_mut(input: &mut InputPlan) -> &mut usize {
+fn connections_max_mut(input: &mut InputPlan) -> Option<&mut usize> {
     match input {
-        InputPlan::Forward(plan) => &mut plan.connections_max,
-        InputPlan::Http(plan) => &mut plan.connections_max,
+        InputPlan::Forward(plan) => Some(&mut plan.connections_max),
+        InputPlan::Http(plan) => Some(&mut plan.connections_max),
+        InputPlan::Other(_) => None,
     }
 }
 
@@ -131,10 +136,7 @@ mod tests {
             connections: 150,
         };
         let counts = |inputs: &BTreeMap<String, InputPlan>| -> Vec<usize> {
-            inputs
-                .values()
-                .map(|input| *connections_max(input))
-                .collect()
+            inputs.values().filter_map(connections_max).collect()
         };
         shares.fit(&mut inputs);
         assert_eq!(counts(&inputs), [99, 49, 1]);

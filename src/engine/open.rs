@@ -31,7 +31,7 @@ use crate::clock::{Clock, random_u32, random_u64};
 use crate::config::plan::{BufferPlan, Plan, RoutePlan};
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::{NoWay, Output, Way};
-use crate::registry::{BoxError, open_output};
+use crate::registry::{BoxError, Commons, Registry};
 use crate::route::TagRouter;
 
 /// Why the daemon cannot start.
@@ -100,16 +100,21 @@ struct Opening<'p> {
     clock: Clock,
     store: Arc<Store>,
     outputs: BTreeMap<String, OpenOutput>,
+    commons: Commons,
     faults: Arc<Faults>,
     stopping: CancellationToken,
 }
 
 /// Opens everything that `plan` names; see [`Engine::open`].
-pub(super) async fn open(mut plan: Plan, clock: Clock) -> Result<Engine, Error> {
+pub(super) async fn open(
+    mut plan: Plan,
+    registry: &Registry,
+    clock: Clock,
+) -> Result<Engine, Error> {
     let signals = Signals::listen().map_err(Error::Signals)?;
     let descriptors = Descriptors::of_process(plan.open_files_max);
     descriptors.fit(&mut plan.inputs);
-    let opening = Opening::new(&plan, clock, descriptors)?;
+    let opening = Opening::new(&plan, registry, clock, descriptors).await?;
     let recoveries = opening.recover_routes()?;
     opening.warn_of_stranded_routes();
     opening.load_repeats(&recoveries);
@@ -147,6 +152,7 @@ pub(super) async fn open(mut plan: Plan, clock: Clock) -> Result<Engine, Error> 
             .into_values()
             .map(|output| output.slot)
             .collect(),
+        commons: opening.commons,
         inputs,
         intake: Intake::new(Arc::new(router)),
         inspector: Arc::new(inspector),
@@ -156,7 +162,12 @@ pub(super) async fn open(mut plan: Plan, clock: Clock) -> Result<Engine, Error> 
 }
 
 impl<'p> Opening<'p> {
-    fn new(plan: &'p Plan, clock: Clock, descriptors: Descriptors) -> Result<Self, Error> {
+    async fn new(
+        plan: &'p Plan,
+        registry: &Registry,
+        clock: Clock,
+        descriptors: Descriptors,
+    ) -> Result<Self, Error> {
         let options = StoreOptions {
             dir: plan.data_dir.clone(),
             fs: Arc::new(RealFs),
@@ -169,21 +180,21 @@ impl<'p> Opening<'p> {
         };
         let path = plan.data_dir.clone();
         let store = Store::open(options).map_err(|source| Error::Store { path, source })?;
-        let outputs = plan.outputs.iter().map(|(name, output)| {
-            let opened = open_output(name, output, clock);
-            let opened = opened.map_err(|source| Error::Output {
+        let commons = Commons::default();
+        let mut outputs = BTreeMap::new();
+        for (name, output) in &plan.outputs {
+            let context = commons.context(name, clock);
+            let opened = registry.open_output(output, &context).await;
+            let output = opened.map_err(|source| Error::Output {
                 name: name.clone(),
                 source,
             })?;
-            let slot = Arc::new(Slot::new(name, opened.clone()));
-            let open = OpenOutput {
-                slot,
-                output: opened,
-            };
-            Ok((name.clone(), open))
-        });
+            let slot = Arc::new(Slot::new(name, output.clone()));
+            outputs.insert(name.clone(), OpenOutput { slot, output });
+        }
         Ok(Self {
-            outputs: outputs.collect::<Result<_, Error>>()?,
+            outputs,
+            commons,
             plan,
             clock,
             store: Arc::new(store),

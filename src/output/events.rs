@@ -9,7 +9,7 @@ use crate::msgpack;
 
 /// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event<'a> {
+pub struct EventRef<'a> {
     /// Its tag.
     pub tag: &'a str,
     /// Its time.
@@ -29,7 +29,7 @@ pub struct OwnedEvent {
     pub record: Vec<u8>,
 }
 
-impl Event<'_> {
+impl EventRef<'_> {
     /// Appends the record as a JSON object.
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl Event<'_> {
 impl OwnedEvent {
     /// The event.
     #[must_use]
-    pub fn as_event(&self) -> Event<'_> {
-        Event {
+    pub fn as_event(&self) -> EventRef<'_> {
+        EventRef {
             tag: &self.tag,
             time: self.time,
             record: &self.record,
@@ -116,7 +116,7 @@ impl Events {
     }
 
     /// The events one by one.
-    pub fn each(&self) -> impl Iterator<Item = Result<Event<'_>, ChunkError>> {
+    pub fn each(&self) -> impl Iterator<Item = Result<EventRef<'_>, ChunkError>> {
         each(&self.tag, &self.payload)
     }
 }
@@ -125,9 +125,9 @@ impl Events {
 pub(super) fn each<'a>(
     tag: &'a str,
     payload: &'a [u8],
-) -> impl Iterator<Item = Result<Event<'a>, ChunkError>> {
+) -> impl Iterator<Item = Result<EventRef<'a>, ChunkError>> {
     event::entries(payload).map(move |entry| match entry {
-        Ok(entry) => Ok(Event {
+        Ok(entry) => Ok(EventRef {
             tag,
             time: entry.time,
             record: entry.record,

@@ -10,6 +10,7 @@ use crate::config::defaults::input as defaults;
 use crate::config::error::{At, Position, Problems};
 use crate::config::plan::{ForwardInputPlan, HttpInputPlan, InputPlan, ServerSecurity, ServerTls};
 use crate::config::schema;
+use crate::config::types::{PluginKind, Types};
 
 /// More connections than this are a mistake, not a wish.
 const CONNECTIONS_MAX: usize = 1_000_000;
@@ -43,6 +44,7 @@ fn overlaps(a: SocketAddr, b: SocketAddr) -> bool {
 pub(super) fn inputs(
     inputs: Named<schema::Input>,
     listeners: &mut Listeners,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> BTreeMap<String, InputPlan> {
     let mut plans = BTreeMap::new();
@@ -51,6 +53,14 @@ pub(super) fn inputs(
         let plan = match input {
             schema::Input::Forward(input) => forward(*input, &name, listeners, problems),
             schema::Input::Http(input) => http(*input, &name, listeners, problems),
+            schema::Input::Other(other) => {
+                let builtin = schema::Input::TYPES;
+                let kind = PluginKind::Input;
+                match super::other(kind, &name, &other, builtin, types, problems) {
+                    Some(plan) => InputPlan::Other(plan),
+                    None => continue,
+                }
+            }
         };
         plans.insert(name.value, plan);
     }

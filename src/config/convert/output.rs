@@ -12,17 +12,25 @@ use crate::config::plan::{
     ForwardOutputPlan, HttpFormat, HttpMethod, HttpOutputPlan, OutputPlan, StdoutOutputPlan,
 };
 use crate::config::schema;
+use crate::config::types::{PluginKind, Types};
 use crate::event::FieldPath;
 
 mod server;
 
-/// The plan for one output, whose name stands at `name`; `None` once `problems` says why.
+/// The plan for one output; `None` once `problems` says why.
 pub(super) fn output(
     output: schema::Output,
-    name: Position,
+    at: &At<String>,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> Option<OutputPlan> {
+    let name = at.position;
     match output {
+        schema::Output::Other(other) => {
+            let builtin = schema::Output::TYPES;
+            let kind = PluginKind::Output;
+            super::other(kind, at, &other, builtin, types, problems).map(OutputPlan::Other)
+        }
         schema::Output::Forward(output) => forward(*output, name, problems),
         schema::Output::Http(output) => http(*output, name, problems),
         schema::Output::File(output) => file(*output, name, problems),

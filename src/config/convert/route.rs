@@ -1,19 +1,21 @@
 //! Routes, and how they name their outputs.
 
-use super::{buffer, check, pattern};
+use super::{buffer, buffer_defaults, check, pattern};
 use crate::config::decode::{Named, OneOrMany};
 use crate::config::error::{At, Position, Problems, did_you_mean, list};
 use crate::config::plan::RoutePlan;
 use crate::config::schema;
+use crate::config::settings::BufferDefaults;
 
 /// Outputs of one route: as many as a chunk's header has room for.
 const ROUTE_OUTPUTS_MAX: usize = 12;
 
 /// All routes in the order of the text; `outputs` are the names that `to` may hold, and each must
-/// be in one.
-pub(super) fn routes(
+/// be in one; `defaults` says what an output wants its routes' buffers to be.
+pub(super) fn routes<'d>(
     routes: Named<schema::Route>,
     outputs: &[At<String>],
+    defaults: &dyn Fn(&str) -> Option<&'d BufferDefaults>,
     problems: &mut Problems,
 ) -> Vec<RoutePlan> {
     let mut used: Vec<String> = Vec::new();
@@ -26,7 +28,12 @@ pub(super) fn routes(
         let matcher = check::required(route.r#match, "match", name.position, problems)
             .and_then(|at| pattern::matcher(at, problems));
         let has_buffer_section = route.buffer.is_some();
-        let settings = route.buffer.map_or_else(Default::default, |at| at.value);
+        let mut settings = route.buffer.map_or_else(Default::default, |at| at.value);
+        let defaults: Vec<_> = to
+            .iter()
+            .filter_map(|output| Some((output.as_str(), defaults(output)?)))
+            .collect();
+        buffer_defaults::fill_in(&mut settings, &defaults, name.position, problems);
         let buffer = buffer::buffer(settings, problems);
         if let Some(matcher) = matcher {
             plans.push(RoutePlan {

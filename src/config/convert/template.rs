@@ -23,15 +23,25 @@ pub(super) fn check_all(
 ) {
     for route in routes {
         for name in &route.outputs {
+            if let Some(OutputPlan::Other(other)) = outputs.get(name) {
+                for (template, position) in &other.templates {
+                    check(template, *position, route, problems);
+                }
+                continue;
+            }
             let template = outputs.get(name).and_then(template_of);
             let (Some(template), Some(position)) = (template, positions.get(name)) else {
                 continue;
             };
-            let fit = template.check(&route.buffer.keys, Coverage::PlaceholdersNeedKeys);
-            if let Err(error) = fit {
-                problems.add(*position, format!("{error} of the route `{}`", route.name));
-            }
+            check(template, *position, route, problems);
         }
+    }
+}
+
+fn check(template: &Template, position: Position, route: &RoutePlan, problems: &mut Problems) {
+    let fit = template.check(&route.buffer.keys, Coverage::PlaceholdersNeedKeys);
+    if let Err(error) = fit {
+        problems.add(position, format!("{error} of the route `{}`", route.name));
     }
 }
 
@@ -40,6 +50,6 @@ fn template_of(output: &OutputPlan) -> Option<&Template> {
         OutputPlan::Forward(output) => output.tag.as_ref(),
         OutputPlan::Http(output) => Some(&output.url),
         OutputPlan::File(output) => Some(&output.path),
-        OutputPlan::Stdout(_) | OutputPlan::Null => None,
+        OutputPlan::Stdout(_) | OutputPlan::Null | OutputPlan::Other(_) => None,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{ChunkError, Frame};
-use crate::output::Event;
+use crate::output::EventRef;
 use crate::output::events::each;
 
 /// An output's own format: the bytes that it wants for each event.
@@ -15,14 +15,14 @@ use crate::output::events::each;
 /// that outputs of one route share them.
 pub trait Format: Send + Sync + 'static {
     /// The bytes for one event; `None` leaves it out.
-    fn format(&self, event: Event<'_>) -> Option<Bytes>;
+    fn format(&self, event: EventRef<'_>) -> Option<Bytes>;
 }
 
 impl<T> Format for T
 where
-    T: Fn(Event<'_>) -> Option<Bytes> + Send + Sync + 'static,
+    T: Fn(EventRef<'_>) -> Option<Bytes> + Send + Sync + 'static,
 {
-    fn format(&self, event: Event<'_>) -> Option<Bytes> {
+    fn format(&self, event: EventRef<'_>) -> Option<Bytes> {
         self(event)
     }
 }

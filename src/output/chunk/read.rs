@@ -8,7 +8,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Chunk, ChunkError, ChunkReader, Form, Standard};
 use crate::output::events::each;
-use crate::output::{Event, OwnedEvent};
+use crate::output::{EventRef, OwnedEvent};
 
 impl<F: Form> Chunk<F> {
     /// Writes all of it to `to`, and says how many bytes that was. Reads from the disk without
@@ -80,7 +80,7 @@ impl Chunk<Standard> {
     /// [`ChunkError`], or what `take` fails with.
     pub fn each<E: From<ChunkError>>(
         &self,
-        mut take: impl FnMut(Event<'_>) -> Result<(), E>,
+        mut take: impl FnMut(EventRef<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         in_place(|| {
             let mut windows = self.windows().map_err(ChunkError::from)?;

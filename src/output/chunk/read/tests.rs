@@ -6,10 +6,10 @@ use forebay_storage::{ChunkKey, KeyField, KeyValue, TimeWindow};
 use super::super::{Chunk, ChunkError, Custom};
 use crate::event::Timestamp;
 use crate::output::testing::{chunk, chunk_with_key, numbered, unreadable_chunk};
-use crate::output::{Event, OwnedEvent};
+use crate::output::{EventRef, OwnedEvent};
 
 /// The value of `n` in a record.
-fn n(event: Event<'_>) -> u64 {
+fn n(event: EventRef<'_>) -> u64 {
     let record: serde_json::Value = event.decode().unwrap();
     record["n"].as_u64().unwrap()
 }
@@ -20,7 +20,7 @@ fn of_two_tags() -> Chunk {
 
 /// The chunk with one line an event, but for those whose number is odd.
 fn even_lines(chunk: Chunk) -> Chunk<Custom> {
-    let format = |event: Event<'_>| {
+    let format = |event: EventRef<'_>| {
         let n = n(event);
         n.is_multiple_of(2)
             .then(|| Bytes::from(format!("{} {n}\n", event.tag)))

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{
+    BoxError, Commons, OpenContext, OutputPlugin, Plugin, Registry, RegistryError, SharedState,
+};
+use crate::clock::Clock;
+use crate::config::settings::NoSettings;
+use crate::config::types::{PluginKind, Types as _};
+use crate::output::null::NullOutput;
+use crate::output::{BoxFuture, LifecycleEvent, Output};
+
+macro_rules! type_called {
+    ($name:ident, $own:literal, $others:expr, $about:literal) => {
+        struct $name;
+
+        impl Plugin for $name {
+            const NAME: &'static str = $own;
+            const OTHER_NAMES: &'static [&'static str] = $others;
+            const ABOUT: &'static str = $about;
+            type Settings = NoSettings;
+        }
+
+        impl OutputPlugin for $name {
+            async fn open(&self, _: &NoSettings, _: &OpenContext) -> Result<Output, BoxError> {
+                Ok(Output::of(Arc::new(NullOutput)).buffered().into())
+            }
+        }
+    };
+}
+
+type_called!(Bus, "bus", &["flusher_bus", "BusOutput"], "Sends to a bus.");
+type_called!(OtherBus, "coach", &["BusOutput"], "Sends to another bus.");
+type_called!(Http, "http", &[], "Sends by HTTP, better.");
+type_called!(Silent, "silent", &[], " ");
+type_called!(Odd, "an odd name", &[], "Has no name.");
+
+#[test]
+fn i08_h21_h22_a_type_goes_by_all_its_names() {
+    let registry = Registry::builtin().output(Bus).unwrap();
+    for name in ["bus", "flusher_bus", "BusOutput"] {
+        let info = registry.plugin(PluginKind::Output, name).unwrap();
+        assert_eq!((info.name, info.about), ("bus", "Sends to a bus."));
+    }
+    let listed = registry.plugins().filter(|info| info.name == "bus").count();
+    assert_eq!(listed, 1);
+    assert!(registry.names(PluginKind::Output).contains(&"flusher_bus"));
+    assert!(registry.plugin(PluginKind::Input, "bus").is_none());
+}
+
+#[test]
+fn i08_h22_f01_a_duplicate_is_refused_and_both_are_named() {
+    let registry = Registry::builtin().output(Bus).unwrap();
+    let refused = registry.output(OtherBus).err().unwrap();
+    assert_eq!(
+        refused.to_string(),
+        "two output types are called `BusOutput`: `bus` (Sends to a bus.) and `coach` (Sends to \
+         another bus.)"
+    );
+    let refused = Registry::builtin().output(Http).err().unwrap();
+    assert!(matches!(
+        refused,
+        RegistryError::Duplicate {
+            first: "http",
+            second: "http",
+            ..
+        }
+    ));
+}
+
+#[test]
+fn i02_g01_every_type_says_in_a_sentence_what_it_does() {
+    let refused = Registry::builtin().output(Silent).err().unwrap();
+    assert!(matches!(
+        refused,
+        RegistryError::NoAbout { name: "silent", .. }
+    ));
+    assert!(matches!(
+        Registry::builtin().output(Odd).err(),
+        Some(RegistryError::Name { .. })
+    ));
+    for info in Registry::builtin().plugins() {
+        assert!(
+            info.about.ends_with('.') && info.about.len() > 10,
+            "{info:?}"
+        );
+    }
+}
+
+#[derive(Default)]
+struct Pool {
+    reloads: AtomicUsize,
+    closes: AtomicUsize,
+}
+
+impl SharedState for Pool {
+    fn on(&self, event: LifecycleEvent) {
+        if event == LifecycleEvent::Reload {
+            self.reloads.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.closes.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn h04_h05_instances_share_what_is_made_once_and_it_is_told_and_closed() {
+    let commons = Commons::default();
+    let made = AtomicUsize::new(0);
+    let make = async || {
+        made.fetch_add(1, Ordering::Relaxed);
+        Ok(Pool::default())
+    };
+    let (a, b) = (
+        commons.context("a", Clock::start()),
+        commons.context("b", Clock::start()),
+    );
+    let failed = a
+        .shared::<Pool, _>(|| async { Err("no server".into()) })
+        .await;
+    assert_eq!(failed.err().unwrap().to_string(), "no server");
+    let (of_a, of_b) = tokio::join!(a.shared(make), b.shared(make));
+    let (of_a, of_b) = (of_a.unwrap(), of_b.unwrap());
+    assert!(Arc::ptr_eq(&of_a, &of_b));
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+    commons.tell(LifecycleEvent::Reload);
+    commons.close().await;
+    assert_eq!(of_a.reloads.load(Ordering::Relaxed), 1);
+    assert_eq!(of_a.closes.load(Ordering::Relaxed), 1);
+}
+
+/// Gives each instance a context of its own.
+struct Named;
+
+impl Plugin for Named {
+    const NAME: &'static str = "named";
+    const ABOUT: &'static str = "Knows its name.";
+    type Settings = NoSettings;
+}
+
+impl OutputPlugin for Named {
+    async fn open(&self, _: &NoSettings, context: &OpenContext) -> Result<Output, BoxError> {
+        match &*context.name {
+            "bad" => Err("this one is bad".into()),
+            _ => Ok(Output::of(Arc::new(NullOutput)).buffered().into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn i01_g02_g03_each_instance_is_opened_for_itself_and_may_fail_for_itself() {
+    let registry = Registry::builtin().output(Named).unwrap();
+    let text = "data_dir: d\ninputs: {i: {type: http}}\noutputs: {good: {type: named}, bad: {type: named}}\nroutes: {r: {match: '**', to: [good, bad]}}\n";
+    let plan = crate::config::load_with("f", text, &crate::config::System, &registry).unwrap();
+    let commons = Commons::default();
+    let mut opened = Vec::new();
+    for (name, output) in &plan.outputs {
+        let context = commons.context(name, Clock::start());
+        opened.push((
+            name.as_str(),
+            registry.open_output(output, &context).await.is_ok(),
+        ));
+    }
+    assert_eq!(opened, [("bad", false), ("good", true)]);
+    let context = commons.context("bad", Clock::start());
+    let unknown = Registry::builtin()
+        .open_output(&plan.outputs["bad"], &context)
+        .await;
+    assert_eq!(
+        unknown.err().unwrap().to_string(),
+        "no output type is called `named`"
+    );
+}
