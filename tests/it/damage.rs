@@ -48,6 +48,15 @@ fn flip(path: &PathBuf, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Runs the program, which exits with `code` and prints nothing but JSON, one value a line.
+fn assert_json(arguments: &[&str], code: i32) {
+    let (exited, text, errors) = daemon::run(arguments);
+    assert_eq!(exited, Some(code), "{arguments:?}: {text}{errors}");
+    let values = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let count = values.map(Result::unwrap).count();
+    assert!(count > 0, "{arguments:?}: {text}");
+}
+
 fn reasons(site: &Site) -> String {
     http::get(site.admin(), "/healthz").text()
 }
@@ -77,6 +86,7 @@ fn a_daemon_delivers_from_damaged_files_and_leaves_alone_what_it_does_not_know()
     let folder = site.data_dir();
     let (code, text, _) = daemon::run(&["buffer", "verify", folder.to_str().unwrap()]);
     assert_eq!(code, Some(2), "{text}");
+    assert_json(&["buffer", "verify", "--json", folder.to_str().unwrap()], 2);
 
     destination.come_back();
     let daemon = Daemon::start(&site, &config(&site, &destination));
@@ -120,9 +130,12 @@ fn repair_refuses_while_a_daemon_runs_and_mends_without_one() {
     let folder = folder.to_str().unwrap();
     let repair = ["buffer", "repair", folder];
 
+    assert_json(&["buffer", "verify", folder, "--json"], 1);
     let (code, text, _) = daemon::run(&["buffer", "repair", folder, "--dry-run"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("the next start will restore"), "{text}");
+    assert_json(&["buffer", "repair", folder, "--dry-run", "--json"], 1);
+    assert_json(&["buffer", "verify", folder, "--json"], 1);
     let (code, text, errors) = daemon::run(&repair);
     assert_eq!(code, Some(0), "{text}{errors}");
     assert!(text.contains("done: restore"), "{text}");

@@ -144,6 +144,35 @@ fn a_sender_of_one_byte_at_a_time_is_served_as_any_other() {
 }
 
 #[test]
+fn a_sender_that_never_reads_its_acknowledgements_costs_little_and_the_others_are_served() {
+    const BATCH_COUNT: u32 = 50_000;
+    let site = Site::new();
+    let destination = Destination::listen(site.address());
+    let daemon = Daemon::start(&site, &site.config_to(&destination));
+    let mut deaf = TcpStream::connect(site.forward()).unwrap();
+    let patience = Some(Duration::from_millis(500));
+    deaf.set_write_timeout(patience).unwrap();
+    // A long id makes a long acknowledgement: what nobody reads is soon more than sockets hold.
+    let id = "x".repeat(4096);
+    let entry = event::entries(&[EventId::new(1, 0)], 1);
+    let message = sender::packed_forward("app", &id, &entry);
+    let sent = (0..BATCH_COUNT).take_while(|_| deaf.write_all(&message).is_ok());
+    let sent = sent.count();
+    assert!(sent < BATCH_COUNT as usize, "it is read for ever");
+    let mut good = Sender::connect(site.forward()).unwrap();
+    let ids = EventId::run(2, 0, 100);
+    good.deliver("app", &ids);
+    destination.arrivals().wait_for(&ids);
+    let most = daemon.memory("VmHWM");
+    println!(
+        "unread acknowledgements: {sent} messages taken, at most {} MiB of memory",
+        most / MIB
+    );
+    assert!(most < MEMORY_MAX, "{most} bytes");
+    drop(deaf);
+}
+
+#[test]
 fn senders_of_large_messages_that_stall_leave_room_for_others() {
     let site = Site::new();
     let destination = Destination::listen(site.address());

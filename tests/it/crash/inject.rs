@@ -105,6 +105,8 @@ fn one_life(site: &Site, config: &str, injection: &str, log: &Path, number: u32,
         let failed_sync = failed_sync(&read(log));
         if let (Some(path), Ok(ready)) = (&failed_sync, http::try_get(site.admin(), "/readyz")) {
             assert_eq!(ready.status, 503, "{path} was not synced");
+            assert!(daemon.metric("forebay_store_sync_failures_total", &[]) > 0.0);
+            assert!(daemon.log_text().contains("write or sync failed"));
         }
     }
     let status = if is_up {

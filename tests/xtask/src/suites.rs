@@ -10,7 +10,7 @@ use crate::tally::Tally;
 /// A `cargo test`.
 pub(crate) struct Suite {
     pub(crate) what: &'static str,
-    /// Which packages and targets.
+    /// Which packages and targets; `--workspace` has the features, and so the build, of the usual test run.
     cargo: &'static [&'static str],
     /// Which of their tests; none is all.
     filters: &'static [&'static str],
@@ -29,17 +29,17 @@ pub(crate) const SUITES: [Suite; 5] = [
     },
     Suite {
         what: "corpora and mutations of them through the fuzz targets",
-        cargo: &["-p", "forebay-fuzz-targets"],
+        cargo: &["--workspace", "--test", "corpus"],
         filters: &[],
     },
     Suite {
         what: "repeated batches on the simulated disk; verify and repair",
-        cargo: &["-p", "forebay", "--lib"],
+        cargo: &["--workspace", "--lib"],
         filters: &["buffer::tests::repeats", "cli::buffer", "cli::doctor"],
     },
     Suite {
         what: "the built program: kills, power cuts, full, slow and failing disks, damage, hostile senders",
-        cargo: &["-p", "forebay", "--test", "it"],
+        cargo: &["--workspace", "--test", "it"],
         filters: &["crash::", "damage::", "doctor::", "hostile::"],
     },
 ];
