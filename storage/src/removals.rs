@@ -3,7 +3,7 @@
 //! A power cut brings a removed file back that no sync of its directory has covered, and what it
 //! held is delivered again. Nobody waits for such a sync, and one for each file would cost a busy
 //! disk more than the deliveries, so removals share it: it comes [`PAUSE_NS`] after the first of
-//! them, or later on a disk so slow that it would take more than a tenth of the committer's time.
+//! them, or later on a disk so slow that it would take much of the committer's time.
 //! A sync that new files need covers removals as well. Pure: time is a parameter.
 
 use std::path::PathBuf;
@@ -12,8 +12,11 @@ use std::time::Duration;
 /// How long a removal waits for others to share its sync.
 pub(crate) const PAUSE_NS: u64 = 100_000_000;
 
-/// The pause is at least so many times what the last sync took.
-const PAUSE_SYNCS: u64 = 10;
+/// The pause is at least so many times what the last sync took, ...
+const PAUSE_SYNCS: u64 = 5;
+
+/// ... but not longer than this.
+const PAUSE_NS_MAX: u64 = 2_000_000_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Removals {
@@ -68,7 +71,8 @@ impl Removals {
     }
 
     fn pause_ns(&self) -> u64 {
-        PAUSE_NS.max(self.last_took_ns.saturating_mul(PAUSE_SYNCS))
+        let for_slow_disk_ns = self.last_took_ns.saturating_mul(PAUSE_SYNCS);
+        for_slow_disk_ns.clamp(PAUSE_NS, PAUSE_NS_MAX)
     }
 }
 
@@ -97,11 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_disk_is_given_ten_times_what_a_sync_takes() {
+    fn a_slow_disk_is_given_five_times_what_a_sync_takes_and_no_more_than_two_seconds() {
         let mut removals = Removals::default();
         removals.took(40 * MS);
         removals.add("/a".into(), Some(0));
-        assert_eq!(left_ms(&removals, 150), Some(250));
+        assert_eq!(left_ms(&removals, 150), Some(50));
+        removals.took(1_000 * MS);
+        assert_eq!(left_ms(&removals, 150), Some(1_850));
         removals.take();
         removals.took(MS);
         removals.add("/a".into(), Some(1_000 * MS));

@@ -1,6 +1,7 @@
 //! What was acknowledged, and what arrived how often.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 
 use super::event::EventId;
@@ -10,12 +11,29 @@ use super::wait;
 #[derive(Default)]
 pub(crate) struct Ledger {
     acknowledged: Mutex<BTreeSet<EventId>>,
+    /// What it acknowledged while the power was going.
+    late: Mutex<BTreeSet<EventId>>,
+    is_power_off: AtomicBool,
 }
 
 impl Ledger {
     /// Notes that `ids` were acknowledged.
     pub(crate) fn acknowledge(&self, ids: &[EventId]) {
-        self.acknowledged.lock().unwrap().extend(ids);
+        let noted = match self.is_power_off.load(Ordering::SeqCst) {
+            false => &self.acknowledged,
+            true => &self.late,
+        };
+        noted.lock().unwrap().extend(ids);
+    }
+
+    /// The power goes or comes back: what is acknowledged in between no sender would have heard.
+    pub(crate) fn set_power(&self, is_on: bool) {
+        self.is_power_off.store(!is_on, Ordering::SeqCst);
+    }
+
+    /// Everything acknowledged while the power was off.
+    pub(crate) fn late(&self) -> Vec<EventId> {
+        self.late.lock().unwrap().iter().copied().collect()
     }
 
     /// Everything acknowledged so far.
