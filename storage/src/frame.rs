@@ -80,6 +80,16 @@ pub(crate) struct EncodedFrame<'a> {
     pub(crate) len: u64,
 }
 
+impl EncodedFrame<'_> {
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.head);
+        self.body
+            .iter()
+            .for_each(|part| bytes.extend_from_slice(part));
+        bytes.extend_from_slice(self.padding);
+    }
+}
+
 /// Lays out `body` as a frame for the file offset `offset`.
 ///
 /// `head` has everything but the body's checksum.

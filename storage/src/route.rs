@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::chunk::Placed;
+use crate::chunk::{Entry, Placed};
 use crate::claim::Claim;
 use crate::error::{AppendError, ClaimError, ReadError};
 use crate::header::SealReason;
@@ -17,7 +17,7 @@ mod inner;
 mod options;
 
 pub(crate) use inner::RouteInner;
-pub use options::{Append, Appended, Durability, RouteOptions, RouteTotals};
+pub use options::{Append, Appended, AppendedRun, Durability, RouteOptions, RouteTotals};
 
 /// An open route (or the dead letters of one). Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,23 +44,66 @@ impl Route {
         append: Append<'_>,
     ) -> Result<Appended, AppendError> {
         let entry = self.0.entry(now_ns, &append)?;
+        let (appended, _) = self.place(now_ns, key, note, &[entry])?;
+        Ok(appended)
+    }
+
+    /// Appends the first of `appends`, and as many of the others as the same chunk takes, by one
+    /// write; the outcome is as if they were appended one by one.
+    ///
+    /// All but the last are copied once more than by [`Route::append`]: this is for small ones.
+    ///
+    /// # Errors
+    /// See [`AppendError`]. Nothing was stored. With no appends it is `Invalid`.
+    pub fn append_run(
+        &self,
+        now_ns: i64,
+        key: &ChunkKey,
+        appends: &[Append<'_>],
+    ) -> Result<AppendedRun, AppendError> {
+        let mut entries = Vec::with_capacity(appends.len());
+        for append in appends {
+            match self.0.entry(now_ns, append) {
+                Ok(entry) => entries.push(entry),
+                Err(error) if entries.is_empty() => return Err(error),
+                // The caller hears of it when this one is the first.
+                Err(_) => break,
+            }
+        }
+        if entries.is_empty() {
+            return Err(AppendError::Invalid("nothing is appended"));
+        }
+        let (Appended { receipt, chunk }, count) = self.place(now_ns, key, None, &entries)?;
+        Ok(AppendedRun {
+            receipt,
+            chunk,
+            count,
+        })
+    }
+
+    /// Finds the chunk for at least the first of `entries`; says how many it took.
+    fn place(
+        &self,
+        now_ns: i64,
+        key: &ChunkKey,
+        note: Option<&DeadNote>,
+        entries: &[Entry<'_>],
+    ) -> Result<(Appended, usize), AppendError> {
         loop {
             if self.0.shared.is_closed.load(Ordering::Acquire) {
                 return Err(AppendError::Closed);
             }
             let chunk = self.0.staged_chunk(now_ns, key, note)?;
-            let placed = chunk.append(&entry);
+            let placed = chunk.append(entries);
             self.0.give_notices(&chunk);
             if let Err(AppendError::Io(error)) = &placed {
                 // Told here: where no chunk is left, no sync will ever fail and say so.
                 self.0.observer.sync_failed(&error.path, &error.source);
             }
             match placed? {
-                Placed::Here(receipt) => {
-                    return Ok(Appended {
-                        receipt,
-                        chunk: chunk.id(),
-                    });
+                Placed::Here(receipt, count) => {
+                    let chunk = chunk.id();
+                    return Ok((Appended { receipt, chunk }, count));
                 }
                 // It was sealed, by this append or by somebody else; the next one is new.
                 Placed::Elsewhere => {}

@@ -1,4 +1,4 @@
-//! Writing a frame into a chunk, and creating the file with the first one.
+//! Writing frames into a chunk, and creating the file with the first one.
 
 use std::io::{ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -8,15 +8,18 @@ use super::{Chunk, Contents, State, Writer, WriterStatus};
 use crate::checksum::{Body, Seed};
 use crate::error::{AppendError, StoreIoError};
 use crate::files::Lease;
-use crate::frame::{self, EncodedFrame, FrameHead};
+use crate::frame::FrameHead;
 use crate::fs::{is_disk_full, is_out_of_files};
-use crate::head::copy;
 use crate::header::{Header, SealReason, SlotRecord, SlotState, slot_offset};
 use crate::layout::{BLOCK_LEN, SLOT_LEN, align_up, to_usize};
 use crate::receipt::Receipt;
 use crate::route::Durability;
 use crate::sync::atomic::Ordering;
-use crate::sync::{MutexGuard, lock};
+use crate::sync::lock;
+
+mod lay_out;
+
+use lay_out::LaidOut;
 
 /// An append, checked and digested, ready to be placed at any offset.
 pub(crate) struct Entry<'a> {
@@ -30,60 +33,68 @@ pub(crate) struct Entry<'a> {
 
 /// What became of an attempt to append to one chunk.
 pub(crate) enum Placed {
-    Here(Receipt),
+    /// So many of the entries, at least the first.
+    Here(Receipt, usize),
     /// The chunk takes no more appends: find another one.
     Elsewhere,
 }
 
 impl Chunk {
-    /// Appends `entry`, or seals the chunk if it does not fit.
-    pub(crate) fn append(self: &Arc<Chunk>, entry: &Entry<'_>) -> Result<Placed, AppendError> {
+    /// Appends the first of `entries`, and as many of the others as fit, by one write; or seals the
+    /// chunk if the first does not fit.
+    ///
+    /// The outcome is the same as if they were appended one by one. There must be one at least.
+    pub(crate) fn append(self: &Arc<Chunk>, entries: &[Entry<'_>]) -> Result<Placed, AppendError> {
         let mut writer = lock(&self.writer);
         if writer.status == WriterStatus::Closed {
             return Ok(Placed::Elsewhere);
         }
-        if self.is_overfull_with(entry, &writer) {
-            self.seal_with(&mut writer, SealReason::Size, entry.now_ns);
-            return Ok(Placed::Elsewhere);
-        }
-        let frame = frame::encode(entry.head, &entry.body, &self.seed, writer.end);
-        let copy = self.due_copy(&writer, writer.end + frame.len);
-        let was_unborn = writer.status == WriterStatus::Unborn;
-        let Some(lease) = self.prepare(&mut writer, frame.len + copy.len() as u64)? else {
+        let now_ns = entries[0].now_ns;
+        let fitting = self.fitting(entries);
+        let Some((last, earlier)) = fitting.split_last() else {
+            self.seal_with(&mut writer, SealReason::Size, now_ns);
             return Ok(Placed::Elsewhere);
         };
-        self.write_frame(&mut writer, &lease, &frame, &copy, entry.now_ns)?;
-        self.note_frame(&mut writer, lease, entry, was_unborn);
+        let laid_out = self.lay_out(&writer, earlier, last);
+        let was_unborn = writer.status == WriterStatus::Unborn;
+        let Some(lease) = self.prepare(&mut writer, laid_out.end)? else {
+            return Ok(Placed::Elsewhere);
+        };
+        self.write_frames(&mut writer, &lease, &laid_out, now_ns)?;
+        self.note_frames(&mut writer, lease, fitting, was_unborn);
         let receipt = self.receipt(writer.end);
-        if let Some(reason) = self.is_full() {
-            self.seal_with(&mut writer, reason, entry.now_ns);
+        // Not in the condition: the lock would be held while sealing.
+        let contents = lock(&self.state).contents;
+        if let Some(reason) = self.is_full(&contents) {
+            self.seal_with(&mut writer, reason, now_ns);
         }
-        Ok(Placed::Here(receipt))
+        Ok(Placed::Here(receipt, fitting.len()))
     }
 
-    /// The copy of the head that is to follow a frame that ends at `end`; empty if none is.
-    fn due_copy(&self, writer: &Writer, end: u64) -> Vec<u8> {
-        if !copy::is_due(&self.header, writer.last_copy, end) {
-            return Vec::new();
+    /// The first entries that the chunk takes before it is full; none if it is not empty and the
+    /// first would make it too large.
+    fn fitting<'e, 'a>(&self, entries: &'e [Entry<'a>]) -> &'e [Entry<'a>] {
+        let limit_bytes = self.route.options.chunk_limit_bytes;
+        let mut contents = lock(&self.state).contents;
+        let mut count = 0;
+        for entry in entries {
+            let is_too_large =
+                contents.payload_len.saturating_add(entry.payload_len()) > limit_bytes;
+            if is_too_large && contents.frame_count > 0 {
+                break;
+            }
+            contents.add(entry);
+            count += 1;
+            if self.is_full(&contents).is_some() {
+                break;
+            }
         }
-        // Metadata that could not be encoded would have no chunk.
-        let meta = self.meta.encode().unwrap_or_default();
-        copy::encode(&self.header, &meta, &self.seed, end)
-    }
-
-    fn is_overfull_with(&self, entry: &Entry<'_>, writer: &MutexGuard<'_, Writer>) -> bool {
-        if writer.status == WriterStatus::Unborn {
-            return false;
-        }
-        let payload_len = lock(&self.state).contents.payload_len;
-        let new_len = payload_len.saturating_add(entry.head.payload_len.into());
-        new_len > self.route.options.chunk_limit_bytes
+        &entries[..count]
     }
 
     /// Why the chunk should take no more appends, if it should not.
-    fn is_full(&self) -> Option<SealReason> {
+    fn is_full(&self, contents: &Contents) -> Option<SealReason> {
         let options = &self.route.options;
-        let contents = lock(&self.state).contents;
         if contents.payload_len >= options.full_bytes() {
             Some(SealReason::Size)
         } else if options
@@ -96,12 +107,12 @@ impl Chunk {
         }
     }
 
-    /// The open file with space for `frame_len` more bytes; `None` if a file of this name exists,
-    /// which takes two runs with one seed.
+    /// The open file with space up to `end`; `None` if a file of this name exists, which takes two
+    /// runs with one seed.
     fn prepare(
         self: &Arc<Chunk>,
         writer: &mut Writer,
-        frame_len: u64,
+        end: u64,
     ) -> Result<Option<Arc<Lease>>, AppendError> {
         let is_unborn = writer.status == WriterStatus::Unborn;
         let lease = if is_unborn {
@@ -115,12 +126,11 @@ impl Chunk {
             }
             lease => lease.map_err(append_error)?,
         };
-        self.grow(writer, &lease, writer.end + frame_len)
-            .inspect_err(|_| {
-                if is_unborn {
-                    self.abandon(writer);
-                }
-            })?;
+        self.grow(writer, &lease, end).inspect_err(|_| {
+            if is_unborn {
+                self.abandon(writer);
+            }
+        })?;
         Ok(Some(lease))
     }
 
@@ -187,31 +197,18 @@ impl Chunk {
         Ok(())
     }
 
-    /// One vectored write: the frame, what stands before it if it is the first, and the copy of
-    /// that if one is due.
-    fn write_frame(
+    /// One vectored write of the frames, and of what stands before them if they are the first.
+    fn write_frames(
         self: &Arc<Chunk>,
         writer: &mut Writer,
         lease: &Lease,
-        frame: &EncodedFrame<'_>,
-        copy: &[u8],
+        laid_out: &LaidOut<'_>,
         now_ns: i64,
     ) -> Result<(), AppendError> {
         let head_bytes = std::mem::take(&mut writer.head_bytes);
-        let [tag, batch_id, payload] = frame.body;
-        let parts = [
-            &head_bytes[..],
-            &frame.head,
-            tag,
-            batch_id,
-            payload,
-            frame.padding,
-            copy,
-        ];
         let offset = writer.end - head_bytes.len() as u64;
-        let written = lease
-            .file()
-            .write_all_at(&mut parts.map(IoSlice::new), offset);
+        let mut parts = laid_out.behind(&head_bytes).map(IoSlice::new);
+        let written = lease.file().write_all_at(&mut parts, offset);
         written.map_err(|error| {
             if writer.status == WriterStatus::Unborn {
                 self.abandon(writer);
@@ -222,22 +219,22 @@ impl Chunk {
             }
             append_error(StoreIoError::on("write", &self.path)(error))
         })?;
-        writer.end += frame.len;
-        if !copy.is_empty() {
-            writer.last_copy = Some(writer.end);
-            writer.end += copy.len() as u64;
-        }
+        writer.end = laid_out.end;
+        writer.last_copy = laid_out.last_copy;
         Ok(())
     }
 
-    fn note_frame(
+    fn note_frames(
         self: &Arc<Chunk>,
         writer: &mut Writer,
         lease: Arc<Lease>,
-        entry: &Entry<'_>,
+        entries: &[Entry<'_>],
         was_unborn: bool,
     ) {
-        let change = |state: &mut State| state.contents.add(entry, writer.end);
+        let change = |state: &mut State| {
+            entries.iter().for_each(|entry| state.contents.add(entry));
+            state.contents.end = writer.end;
+        };
         if self.route.options.durability == Durability::Disk {
             self.wrote(lease, change);
         } else {
@@ -260,16 +257,20 @@ impl Chunk {
     }
 }
 
+impl Entry<'_> {
+    fn payload_len(&self) -> u64 {
+        self.head.payload_len.into()
+    }
+}
+
 impl Contents {
-    fn add(&mut self, entry: &Entry<'_>, end: u64) {
-        self.end = end;
+    /// Counts a frame; `end` stays.
+    fn add(&mut self, entry: &Entry<'_>) {
         self.frame_count = self.frame_count.saturating_add(1);
         self.event_count = self
             .event_count
             .saturating_add(entry.head.event_count.into());
-        self.payload_len = self
-            .payload_len
-            .saturating_add(entry.head.payload_len.into());
+        self.payload_len = self.payload_len.saturating_add(entry.payload_len());
         self.time_min_ns = self.time_min_ns.min(entry.time_min_ns);
         self.time_max_ns = self.time_max_ns.max(entry.time_max_ns);
     }

@@ -77,6 +77,17 @@ pub struct Appended {
     pub chunk: ChunkId,
 }
 
+/// What an append of several gives back.
+#[derive(Debug)]
+pub struct AppendedRun {
+    /// Resolves when all that was appended is durable.
+    pub receipt: Receipt,
+    /// The chunk that holds it.
+    pub chunk: ChunkId,
+    /// How many were appended: the first so many, one at least.
+    pub count: usize,
+}
+
 /// What a route holds, in flight included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RouteTotals {

@@ -174,6 +174,71 @@ fn a_chunk_with_enough_events_is_sealed() {
     );
 }
 
+/// Appends one by one, or in runs; gives the chunks' bytes without the zeros behind them.
+fn files_of(limits: &RouteOptions, payloads: &[Vec<u8>], run_len: usize) -> Vec<Vec<u8>> {
+    let rig = rig_on(&SimFs::new(), limits.clone());
+    for mut run in payloads.chunks(run_len) {
+        while !run.is_empty() {
+            let appends: Vec<_> = run.iter().map(|payload| append(payload)).collect();
+            let appended = if run_len == 1 {
+                rig.append("a", &run[0]);
+                1
+            } else {
+                let appended = rig.route.append_run(100, &key("a"), &appends).unwrap();
+                assert!(appended.count <= run.len());
+                appended.receipt.wait().unwrap();
+                appended.count
+            };
+            run = &run[appended..];
+        }
+    }
+    rig.store.sync();
+    let used = |path: &PathBuf| {
+        let mut bytes = rig.fs.bytes(path).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        bytes.truncate(used);
+        bytes
+    };
+    rig.chunk_files().iter().map(used).collect()
+}
+
+#[test]
+fn appends_in_runs_leave_the_files_that_appends_one_by_one_leave() {
+    let payloads: Vec<Vec<u8>> = (0..200_usize)
+        .map(|n| vec![u8::try_from(n % 255 + 1).unwrap(); 1 + n * 7919 % 900])
+        .collect();
+    for (chunk_limit_bytes, chunk_limit_events) in
+        [(1_000, None), (5_000, Some(7)), (1 << 20, None)]
+    {
+        let limits = RouteOptions {
+            chunk_limit_bytes,
+            chunk_limit_events,
+            ..options()
+        };
+        let one_by_one = files_of(&limits, &payloads, 1);
+        for run_len in [2, 3, 64] {
+            assert!(
+                files_of(&limits, &payloads, run_len) == one_by_one,
+                "{run_len}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_ends_before_what_cannot_be_appended() {
+    let rig = rig();
+    let appends = [append(b"one"), append(b""), append(b"two")];
+    let appended = rig.route.append_run(1, &key("a"), &appends).unwrap();
+    assert_eq!(appended.count, 1);
+    let refused = rig.route.append_run(1, &key("a"), &appends[1..]);
+    assert!(matches!(refused, Err(AppendError::Invalid(_))));
+    let refused = rig.route.append_run(1, &key("a"), &[]);
+    assert!(matches!(refused, Err(AppendError::Invalid(_))));
+    rig.store.sync();
+    assert_eq!(rig.all_payloads(), [b"one"]);
+}
+
 #[test]
 fn dead_letters_are_kept_until_they_are_purged() {
     let fs = SimFs::new();

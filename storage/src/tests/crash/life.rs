@@ -105,6 +105,31 @@ impl Life {
         })
     }
 
+    /// Appends several by as few writes as the chunks' limits allow, without waiting.
+    pub(crate) fn append_run(
+        &self,
+        ledger: &mut Ledger,
+        tag: &str,
+        lens: &[usize],
+    ) -> Vec<Pending> {
+        let begun: Vec<_> = lens.iter().map(|len| ledger.begin(tag, *len)).collect();
+        let mut pending = Vec::new();
+        while pending.len() < begun.len() {
+            let rest = &begun[pending.len()..];
+            let now_ns = 1_000 + i64::try_from(rest[0].0).unwrap();
+            let appends: Vec<_> = rest.iter().map(|(_, payload)| append(payload)).collect();
+            let Ok(run) = self.route.append_run(now_ns, &key(tag), &appends) else {
+                break;
+            };
+            pending.extend(rest[..run.count].iter().map(|(number, _)| Pending {
+                number: *number,
+                chunk: run.chunk,
+                receipt: run.receipt.clone(),
+            }));
+        }
+        pending
+    }
+
     /// Appends and waits for the receipt; returns the chunk if it resolved.
     pub(crate) fn store(&self, ledger: &mut Ledger, tag: &str, len: usize) -> Option<ChunkId> {
         self.append(ledger, tag, len)?.wait(ledger)

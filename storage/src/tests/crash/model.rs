@@ -25,6 +25,11 @@ enum Step {
         tag: usize,
         len: usize,
     },
+    /// Appends several of one key with as few writes as can be.
+    AppendRun {
+        tag: usize,
+        lens: Vec<usize>,
+    },
     /// Waits for all receipts, and until all commits are durable.
     Wait,
     Seal,
@@ -62,6 +67,8 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         8 => (0..TAGS.len(), 4..6_000_usize).prop_map(|(tag, len)| Step::Append { tag, len }),
+        4 => (0..TAGS.len(), prop::collection::vec(4..2_000_usize, 1..12))
+            .prop_map(|(tag, lens)| Step::AppendRun { tag, lens }),
         3 => Just(Step::Wait),
         2 => Just(Step::Seal),
         4 => (0..8_usize, 0..2_usize, prop::bool::weighted(0.8)).prop_map(
@@ -143,6 +150,10 @@ impl World {
         match step {
             Step::Append { tag, len } => {
                 let pending = life.append(&mut self.ledger, TAGS[*tag], *len);
+                self.pending.extend(pending);
+            }
+            Step::AppendRun { tag, lens } => {
+                let pending = life.append_run(&mut self.ledger, TAGS[*tag], lens);
                 self.pending.extend(pending);
             }
             Step::Seal => life.seal(SealReason::Age),

@@ -58,6 +58,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             rotating,
             scenario("rotation by size", &[one_key, rotation], 14),
         ),
+        with_route(
+            RouteOptions {
+                chunk_limit_bytes: 4_000,
+                ..Setup::default().route
+            },
+            scenario("runs of appends", &[runs, runs], 24),
+        ),
         scenario("seal by age", &[seal_by_age, seal_by_age], 8),
         with_route(
             two_destinations(),
@@ -124,6 +131,15 @@ fn rotation(life: &Life, ledger: &mut Ledger) {
         ("a", 10),
     ];
     group(life, ledger, &appends);
+}
+
+/// The first run opens a chunk, the second fills it and opens another.
+fn runs(life: &Life, ledger: &mut Ledger) {
+    for lens in [[10, 500, 700, 4], [900, 40, 2_000, 1_500], [4, 4, 4, 4]] {
+        for pending in life.append_run(ledger, "a", &lens) {
+            pending.wait(ledger);
+        }
+    }
 }
 
 fn seal_by_age(life: &Life, ledger: &mut Ledger) {
