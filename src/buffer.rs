@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::msgpack;
 
+mod ready;
 mod repeats;
 mod room;
 mod route_buffer;
@@ -17,6 +18,7 @@ mod router;
 mod split;
 mod stats;
 
+pub use ready::READY_SIZE_MAX;
 pub use repeats::Repeats;
 pub use room::Room;
 pub use route_buffer::{Evict, RouteBuffer};
@@ -45,6 +47,15 @@ pub struct Pending {
     /// Entries that can never be stored; they go to the dead letters with the batch.
     pub set_aside_count: u64,
     durable: Durable,
+}
+
+/// What the intake made of batches that it took together.
+#[must_use = "the batches may be acknowledged only when their receipts have resolved"]
+pub struct Ready {
+    /// How many it took, from the first on; never 0.
+    pub batch_count: usize,
+    /// What it made of them: one receipt, the sum of their events.
+    pub pending: Pending,
 }
 
 /// Resolves when every event of a batch is durable.
@@ -91,6 +102,12 @@ pub trait Accept: Send + Sync + 'static {
         &'a self,
         batch: Incoming<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<Pending, Refused>> + Send + 'a>>;
+
+    /// See [`Intake::accept_ready`]; who has no short way takes none.
+    fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<Ready> {
+        let _ = batches;
+        None
+    }
 }
 
 /// The way in, shared by all inputs. Cheap to clone.
@@ -116,6 +133,17 @@ impl Intake {
     /// [`Refused`]: the batch must not be acknowledged.
     pub async fn accept(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
         self.accept.accept(batch).await
+    }
+
+    /// Takes the first of `batches` at once, and as many of those behind it as go the same way:
+    /// what each costs beyond its bytes is shared by all. What is taken is as durable, and in the
+    /// same order, as if it had been [accepted](Self::accept) one by one.
+    ///
+    /// `None` says nothing about the first batch: it is larger than [`READY_SIZE_MAX`], unusual,
+    /// malformed, a repeat, or there is no room. [`Self::accept`] finds out.
+    #[must_use]
+    pub fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<Ready> {
+        self.accept.accept_ready(batches)
     }
 }
 

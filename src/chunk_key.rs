@@ -11,7 +11,7 @@ mod value;
 mod window;
 mod zone;
 
-pub use group::{Group, group};
+pub use group::{Group, common_key, group};
 pub use value::key_value;
 pub use window::Windows;
 pub use zone::{Zone, ZoneError};

@@ -218,6 +218,15 @@ impl Repeats {
         })
     }
 
+    /// As [`Self::turn`], but if somebody else stores the same batch there is no turn.
+    pub(super) fn turn_now(&self, batch: Fingerprint) -> Option<Turn<'_>> {
+        let is_free = lock(&self.taken).insert(batch);
+        is_free.then_some(Turn {
+            repeats: self,
+            batch,
+        })
+    }
+
     /// The pieces that a chunk remembers; they are noted as found.
     fn read(
         &self,

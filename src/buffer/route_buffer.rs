@@ -380,7 +380,7 @@ impl RouteBuffer {
         }
     }
 
-    fn fits_a_chunk(&self, payload: &[u8]) -> bool {
+    pub(super) fn fits_a_chunk(&self, payload: &[u8]) -> bool {
         byte_count(payload) <= self.chunk_limit_size
     }
 
@@ -452,7 +452,7 @@ fn may_pass(error: &AppendError) -> bool {
     is_full(error) || matches!(error, AppendError::OutOfFiles(_))
 }
 
-fn byte_count(payload: &[u8]) -> u64 {
+pub(super) fn byte_count(payload: &[u8]) -> u64 {
     u64::try_from(payload.len()).unwrap_or(u64::MAX)
 }
 

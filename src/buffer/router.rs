@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::route_buffer::{RouteBuffer, Stored};
 use super::stats::IntakeStats;
-use super::{Accept, Incoming, Pending, Refused, malformed};
+use super::{Accept, Incoming, Pending, Ready, Refused, malformed};
 use crate::event;
 use crate::route::TagRouter;
 
@@ -51,6 +51,21 @@ impl Accept for Router {
         batch: Incoming<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<Pending, Refused>> + Send + 'a>> {
         Box::pin(self.route(batch))
+    }
+
+    fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<Ready> {
+        let tag = batches.first()?.tag;
+        let count = batches.iter().take_while(|batch| batch.tag == tag).count();
+        let buffer = Arc::clone(self.routes.route(tag)?);
+        let stored = buffer.accept_ready(&batches[..count])?;
+        let durable = async move {
+            let synced = stored.receipt.await;
+            synced.map_err(|error| buffer.not_durable(&error))
+        };
+        Some(Ready {
+            batch_count: stored.batch_count,
+            pending: Pending::new(stored.event_count, 0, Box::pin(durable)),
+        })
     }
 }
 

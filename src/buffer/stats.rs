@@ -55,7 +55,12 @@ pub struct HeldBack<'a> {
 impl RouteStats {
     /// Counts a stored batch, or the part of it that went to this route.
     pub fn stored(&self, event_count: u64, byte_count: u64) {
-        self.batches_stored.fetch_add(1, Relaxed);
+        self.stored_run(1, event_count, byte_count);
+    }
+
+    /// Counts several batches that were stored together.
+    pub fn stored_run(&self, batch_count: u64, event_count: u64, byte_count: u64) {
+        self.batches_stored.fetch_add(batch_count, Relaxed);
         self.events_stored.fetch_add(event_count, Relaxed);
         self.bytes_stored.fetch_add(byte_count, Relaxed);
     }

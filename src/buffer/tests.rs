@@ -15,6 +15,7 @@ use crate::config::plan::Overflow;
 use crate::event::entries;
 use crate::route::{TagMatcher, TagRouter};
 
+mod ready;
 mod repeats;
 
 /// Deletes the oldest sealed chunk, as the engine's does.

@@ -47,8 +47,9 @@ pub fn group<'a>(
     Grouper::new(spec, tag, payload).all()
 }
 
-/// The key of all events, if it can be told without looking at them.
-fn common_key(spec: &KeySpec, tag: &str, checked: &Checked) -> Option<ChunkKey> {
+/// The key of all events of a batch, if it can be told without looking at them.
+#[must_use]
+pub fn common_key(spec: &KeySpec, tag: &str, checked: &Checked) -> Option<ChunkKey> {
     if !spec.fields.is_empty() {
         return None;
     }

@@ -387,3 +387,27 @@ proptest! {
         prop_assert_eq!(lost(&counts, &acknowledged), 0);
     }
 }
+
+#[tokio::test]
+async fn a_batch_taken_with_others_is_recognised_and_never_taken_twice_in_one_run() {
+    let fs = SimFs::new();
+    let rig = Rig::open(fs.clone(), KeySpec::default());
+    let payloads = [entry(1, &[1]), entry(2, &[2])];
+    let batch = |payload, id| Incoming {
+        tag: "app.a",
+        payload,
+        batch_id: id,
+        patience: None,
+    };
+    let [first, second] = [batch(&payloads[0], b"one"), batch(&payloads[1], b"two")];
+    let ready = rig.intake.accept_ready(&[first, second, first, second]);
+    let ready = ready.unwrap();
+    assert_eq!(ready.batch_count, 2);
+    ready.pending.durable().await.unwrap();
+    assert!(rig.intake.accept_ready(&[first]).is_none());
+    assert_eq!(rig.send(b"two", &payloads[1]).await, Ok(1));
+    let after = Rig::open(fs.after_kill(), KeySpec::default());
+    assert!(after.intake.accept_ready(&[second]).is_none());
+    assert_eq!(after.send(b"one", &payloads[0]).await, Ok(1));
+    assert_eq!(contents(&after.buffer.chunks)["[]"], payloads);
+}

@@ -1,13 +1,13 @@
 //! The writing half of a connection: acknowledgements, in order, each after its receipt.
 
 use std::pin::pin;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
@@ -27,39 +27,42 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection may take to close in order.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A batch that the intake has taken.
+/// Batches that the intake has taken together, often just one.
 pub(super) struct Taken {
-    /// Its receipt.
+    /// Their receipt.
     pub(super) pending: Pending,
-    /// The acknowledgement's bytes, if the sender wants one.
-    pub(super) ack: Option<Vec<u8>>,
-    /// Bytes of its payload, unpacked.
+    /// How many they are.
+    pub(super) batch_count: usize,
+    /// The bytes of the acknowledgements that the sender wants.
+    pub(super) acks: Vec<u8>,
+    /// Bytes of their payloads, unpacked.
     pub(super) payload_size: u64,
 }
 
 /// Writes acknowledgements and closes the connection.
 pub(super) struct AckWriter<'a, W> {
     writer: W,
-    taken: Receiver<Taken>,
-    unacknowledged: &'a AtomicUsize,
+    /// Never longer than there are places.
+    taken: UnboundedReceiver<Taken>,
+    places: &'a Semaphore,
     stats: &'a InputStats,
     /// Acknowledgements that may go out.
     ready: Vec<u8>,
 }
 
 impl<'a, W: AsyncWrite + Unpin> AckWriter<'a, W> {
-    /// A writer for the batches that come through `taken`. The other end of the queue adds them to
-    /// `unacknowledged`, which this one subtracts from.
+    /// A writer for the batches that come through `taken`. The other end of the queue has taken one
+    /// of `places` for each, which is free again when the batch is acknowledged.
     pub(super) fn new(
         writer: W,
-        taken: Receiver<Taken>,
-        unacknowledged: &'a AtomicUsize,
+        taken: UnboundedReceiver<Taken>,
+        places: &'a Semaphore,
         stats: &'a InputStats,
     ) -> Self {
         Self {
             writer,
             taken,
-            unacknowledged,
+            places,
             stats,
             ready: Vec::new(),
         }
@@ -89,10 +92,10 @@ impl<'a, W: AsyncWrite + Unpin> AckWriter<'a, W> {
                     durable.await?;
                 }
             }
-            self.unacknowledged.fetch_sub(1, Relaxed);
+            self.places.add_permits(taken.batch_count);
             self.stats.events.fetch_add(event_count, Relaxed);
             self.stats.bytes.fetch_add(taken.payload_size, Relaxed);
-            self.ready.extend(taken.ack.into_iter().flatten());
+            self.ready.extend_from_slice(&taken.acks);
             if self.ready.len() >= WRITE_SIZE {
                 self.flush().await?;
             }

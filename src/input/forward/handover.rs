@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
-use super::acks::Taken;
+use super::acks::{Taken, UNACKNOWLEDGED_MAX};
 use super::error::ConnectionError;
 use super::stream::Reader;
 use crate::buffer::{Incoming, Pending, Refused};
@@ -19,6 +19,8 @@ use crate::msgpack::write;
 use crate::wire::compression::{Codec, UnpackError};
 use crate::wire::forward::json::{self, JsonMessage};
 use crate::wire::forward::{self, Entries, Invalid, Layout, Message};
+
+mod run;
 
 /// Nothing blocks the runtime for more than half a millisecond: packed payloads and JSON texts of
 /// more bytes than this are worked on elsewhere, as is what may unpack to more than
@@ -41,28 +43,28 @@ const HANGUP_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Hands the batches of one connection over.
 pub(super) struct Handover<'a> {
     shared: &'a Shared,
-    queue: Sender<Taken>,
-    unacknowledged: &'a AtomicUsize,
+    queue: UnboundedSender<Taken>,
+    places: &'a Semaphore,
 }
 
 impl<'a> Handover<'a> {
-    /// Batches that are taken go into `queue` and are added to `unacknowledged`, from which the
-    /// other end of the queue subtracts them.
+    /// Batches that are taken go into `queue`, each with one of `places`, of which there are
+    /// [`UNACKNOWLEDGED_MAX`]; the other end of the queue makes them free again.
     pub(super) fn new(
         shared: &'a Shared,
-        queue: Sender<Taken>,
-        unacknowledged: &'a AtomicUsize,
+        queue: UnboundedSender<Taken>,
+        places: &'a Semaphore,
     ) -> Self {
         Self {
             shared,
             queue,
-            unacknowledged,
+            places,
         }
     }
 
     /// Whether nothing waits for its receipt.
     pub(super) fn is_settled(&self) -> bool {
-        self.unacknowledged.load(Relaxed) == 0
+        self.places.available_permits() == UNACKNOWLEDGED_MAX
     }
 
     /// Hands over the MessagePack message that `bytes` begin with. What is no array is passed
@@ -161,8 +163,8 @@ impl<'a> Handover<'a> {
         share: &Share,
         reader: &impl Reader,
     ) -> Result<(), ConnectionError> {
-        let Ok(place) = self.queue.reserve().await else {
-            // The writing half has failed, and with it the connection.
+        let Ok(place) = self.places.acquire().await else {
+            // Never: the places are the session's, and not closed.
             return Ok(());
         };
         let accepting = self.shared.context.intake.accept(batch);
@@ -170,14 +172,25 @@ impl<'a> Handover<'a> {
             Some(_) => unless_in_the_way(reader, share, accepting).await?,
             None => accepting.await?,
         };
-        self.shared.stats().batches.fetch_add(1, Relaxed);
-        self.unacknowledged.fetch_add(1, Relaxed);
-        place.send(Taken {
-            pending,
-            ack,
-            payload_size: batch.payload.len() as u64,
-        });
+        self.taken(
+            place,
+            Taken {
+                pending,
+                batch_count: 1,
+                acks: ack.unwrap_or_default(),
+                payload_size: batch.payload.len() as u64,
+            },
+        );
         Ok(())
+    }
+
+    /// Puts batches into the queue of those that wait for their receipts.
+    fn taken(&self, places: SemaphorePermit<'_>, taken: Taken) {
+        let batches = taken.batch_count as u64;
+        self.shared.stats().batches.fetch_add(batches, Relaxed);
+        places.forget();
+        // Where the writing half has failed, the connection is at its end.
+        let _ = self.queue.send(taken);
     }
 
     /// Unpacks a payload; `share` has grown by its length then.

@@ -1,11 +1,10 @@
 //! A connection after the handshake: messages in, acknowledgements out, until either side ends it.
 
 use std::pin::pin;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::Shared;
@@ -45,12 +44,12 @@ where
     R: Reader,
     W: AsyncWrite + Unpin,
 {
-    // One more batch is in the writing half's hands.
-    let (queue, taken) = mpsc::channel(UNACKNOWLEDGED_MAX - 1);
-    let unacknowledged = AtomicUsize::new(0);
-    let acks = AckWriter::new(writer, taken, &unacknowledged, shared.stats());
+    let (queue, taken) = mpsc::unbounded_channel();
+    let places = Semaphore::new(UNACKNOWLEDGED_MAX);
+    let acks = AckWriter::new(writer, taken, &places, shared.stats());
     let session = Reading {
-        handover: Handover::new(shared, queue, &unacknowledged),
+        handover: Handover::new(shared, queue, &places),
+        arrived: Vec::new(),
         shared,
         buffer,
         share,
@@ -72,6 +71,8 @@ where
 /// The reading half.
 struct Reading<'a, R> {
     handover: Handover<'a>,
+    /// The messages that are handed over together.
+    arrived: Vec<Layout>,
     shared: &'a Shared,
     buffer: ReadBuffer,
     /// What the buffer, and what is unpacked from it, take of the input's memory.
@@ -98,15 +99,8 @@ impl<R: Reader> Reading<'_, R> {
     /// Reads until the sender closes.
     async fn run(mut self) -> Result<(), ConnectionError> {
         loop {
-            match self.frame()? {
-                Framed::Message(layout) => {
-                    let bytes = self.buffer.unused();
-                    let share = &mut self.share;
-                    self.handover
-                        .message(bytes, &layout, share, &self.reader)
-                        .await?;
-                    self.buffer.consume(layout.len);
-                }
+            match self.frame(0)? {
+                Framed::Message(layout) => self.messages(layout).await?,
                 Framed::Json { len } => {
                     let text = &self.buffer.unused()[..len];
                     let share = &mut self.share;
@@ -122,6 +116,32 @@ impl<R: Reader> Reading<'_, R> {
         }
     }
 
+    /// Hands over a message, with those behind it that are there already and small.
+    async fn messages(&mut self, first: Layout) -> Result<(), ConnectionError> {
+        let mut len = first.len;
+        self.arrived.clear();
+        self.arrived.push(first);
+        let looked = loop {
+            if !self.handover.has_room_behind(&self.arrived) {
+                break Ok(());
+            }
+            match self.frame(len) {
+                Ok(Framed::Message(layout)) => {
+                    len += layout.len;
+                    self.arrived.push(layout);
+                }
+                Ok(_) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let (bytes, share) = (self.buffer.unused(), &mut self.share);
+        self.handover
+            .messages(bytes, &self.arrived, share, &self.reader)
+            .await?;
+        self.buffer.consume(len);
+        looked
+    }
+
     /// White space may follow the last JSON text.
     fn end(&self) -> Result<(), ConnectionError> {
         if self.buffer.unused().trim_ascii().is_empty() {
@@ -131,9 +151,10 @@ impl<R: Reader> Reading<'_, R> {
         }
     }
 
-    fn frame(&mut self) -> Result<Framed, ConnectionError> {
+    /// What stands behind the first `at` unused bytes.
+    fn frame(&mut self, at: usize) -> Result<Framed, ConnectionError> {
         let size_max = self.shared.plan.message_size_max;
-        let unused = self.buffer.unused();
+        let unused = &self.buffer.unused()[at..];
         self.dialect.choose(unused);
         let (framed, size) = match self.dialect.advance(unused) {
             Ok(framed @ Framed::Message(Layout { len, .. }) | framed @ Framed::Json { len }) => {

@@ -78,6 +78,69 @@ async fn no_ack_leaves_before_its_receipt_nor_out_of_order() {
 }
 
 #[tokio::test]
+async fn batches_taken_together_are_acknowledged_in_order_and_after_their_receipts() {
+    let rig = Rig::start(&plan());
+    rig.recorder.set(Mode::Together(3));
+    let mut client = rig.connect().await;
+    let gzip = b"\x82\xaacompressed\xa4gzip\xa5chunk\xa2gz";
+    let messages = [
+        (0..7).flat_map(|n| packed("app", &chunk(n))).collect(),
+        packed_with("app", &Codec::Gzip.pack(ENTRIES).unwrap(), gzip),
+        packed("other", b"\x08"),
+        packed_with("app", ENTRIES, b"\x80"),
+        b"\x94\xa3app\x01\x81\xa1a\x01\x81\xa5chunk\x0a".to_vec(),
+    ];
+    client.send(&messages.concat()).await;
+    let batches = rig.recorder.batches(11).await;
+    let ids: Vec<&[u8]> = batches.iter().map(|batch| &*batch.batch_id).collect();
+    assert_eq!(ids[..2], [b"000000", b"000001"]);
+    assert_eq!(ids[6..], [&b"000006"[..], b"gz", b"\x08", b"", b"\x0a"]);
+    assert_eq!(batches[10].payload, &ENTRIES[..ENTRIES.len() / 2]);
+    rig.let_time_pass().await;
+    client.expect_nothing_yet();
+    rig.recorder.resolve_all();
+    for number in 0..7 {
+        client.expect(&ack(&chunk(number))).await;
+    }
+    for last in [&b"\xa2gz"[..], b"\x08", b"\x0a"] {
+        client.expect(&ack(last)).await;
+    }
+}
+
+#[tokio::test]
+async fn batches_together_before_a_malformed_message_are_taken_and_acknowledged() {
+    let rig = Rig::start(&plan());
+    rig.recorder.set(Mode::Together(100));
+    let mut client = rig.connect().await;
+    let good = [packed("app", b"\x01"), packed("app", b"\x02")].concat();
+    client
+        .send(&[&good[..], b"\x93\xa3app\xc1\x80"].concat())
+        .await;
+    rig.recorder.batches(2).await;
+    rig.recorder.resolve_all();
+    assert_eq!(client.rest().await, [ack(b"\x01"), ack(b"\x02")].concat());
+}
+
+#[tokio::test]
+async fn batches_taken_together_count_one_by_one_as_unacknowledged() {
+    let rig = Rig::start(&plan());
+    rig.recorder.set(Mode::Together(64));
+    let mut client = rig.connect().await;
+    let count = UNACKNOWLEDGED_MAX + 50;
+    let messages: Vec<u8> = (0..count).flat_map(|n| packed("app", &chunk(n))).collect();
+    client.send(&messages).await;
+    rig.recorder.batches(UNACKNOWLEDGED_MAX).await;
+    rig.let_time_pass().await;
+    assert_eq!(rig.recorder.batch_count(), UNACKNOWLEDGED_MAX);
+    rig.recorder.resolve_all();
+    rig.recorder.batches(count).await;
+    rig.recorder.resolve_all();
+    for number in 0..count {
+        client.expect(&ack(&chunk(number))).await;
+    }
+}
+
+#[tokio::test]
 async fn an_ack_does_not_wait_for_later_batches() {
     let rig = Rig::start(&plan());
     rig.recorder.set(Mode::OnCommand);

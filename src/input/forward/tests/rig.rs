@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::buffer::{Accept, Durable, Incoming, Intake, Pending, Refused};
+use crate::buffer::{Accept, Durable, Incoming, Intake, Pending, Ready, Refused};
 use crate::clock::Clock;
 use crate::config::plan::ForwardInputPlan;
 use crate::input::forward::ForwardInput;
@@ -46,6 +46,8 @@ pub(super) enum Mode {
     Durable,
     /// Takes them; their receipts wait for [`Recorder::resolve`].
     OnCommand,
+    /// Takes so many at once of those that come together; their receipts wait as `OnCommand`.
+    Together(usize),
     /// Takes them when the mode changes.
     HoldBack,
     /// Refuses them.
@@ -91,8 +93,17 @@ impl Recorder {
         let _ = receipt.send(result);
     }
 
+    /// Resolves all receipts that are open, the last first.
+    pub(super) fn resolve_all(&self) {
+        let mut receipts = self.receipts.lock().unwrap();
+        for receipt in receipts.iter_mut().rev().filter_map(Option::take) {
+            let _ = receipt.send(Ok(()));
+        }
+    }
+
     fn receipt(&self, tag: &str) -> Durable {
-        if tag == MARKER || !matches!(*self.mode.borrow(), Mode::OnCommand) {
+        let is_on_command = matches!(*self.mode.borrow(), Mode::OnCommand | Mode::Together(_));
+        if tag == MARKER || !is_on_command {
             return Box::pin(async { Ok(()) });
         }
         let (sender, receiver) = oneshot::channel();
@@ -100,15 +111,19 @@ impl Recorder {
         Box::pin(async { receiver.await.unwrap() })
     }
 
+    fn record(&self, batches: &[Incoming<'_>]) {
+        let recorded = batches.iter().map(|batch| Recorded {
+            tag: batch.tag.to_owned(),
+            payload: batch.payload.to_vec(),
+            batch_id: batch.batch_id.to_vec(),
+        });
+        self.batches.send_modify(|batches| batches.extend(recorded));
+    }
+
     async fn take(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
         let receipt = self.receipt(batch.tag);
         if batch.tag != MARKER {
-            let recorded = Recorded {
-                tag: batch.tag.to_owned(),
-                payload: batch.payload.to_vec(),
-                batch_id: batch.batch_id.to_vec(),
-            };
-            self.batches.send_modify(|batches| batches.push(recorded));
+            self.record(&[batch]);
             let mut mode = self.mode.subscribe();
             let mode = mode.wait_for(|mode| !matches!(mode, Mode::HoldBack));
             if let Mode::Refuse(refused) = &*mode.await.unwrap() {
@@ -125,6 +140,23 @@ impl Accept for Recorder {
         batch: Incoming<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<Pending, Refused>> + Send + 'a>> {
         Box::pin(self.take(batch))
+    }
+
+    fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<Ready> {
+        let Mode::Together(count_max) = *self.mode.borrow() else {
+            return None;
+        };
+        let is_usual = |batch: &&Incoming<'_>| batch.tag == "app";
+        let batch_count = batches.iter().take_while(is_usual).take(count_max).count();
+        if batch_count == 0 {
+            return None;
+        }
+        self.record(&batches[..batch_count]);
+        let pending = Pending::new(2 * batch_count as u64, 0, self.receipt("app"));
+        Some(Ready {
+            batch_count,
+            pending,
+        })
     }
 }
 
