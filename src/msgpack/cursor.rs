@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// `Incomplete` or `Malformed`; the cursor stays where it is.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Value<'a>, Error> {
         let mut next = *self;
         let value = next.token()?;
@@ -152,6 +152,7 @@ impl<'a> Cursor<'a> {
         Some(string)
     }
 
+    #[inline(always)]
     fn token(&mut self) -> Result<Value<'a>, Error> {
         let [marker] = self.take()?;
         Ok(match marker {
@@ -188,6 +189,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    #[inline(always)]
     fn integer(&mut self, marker: u8) -> Result<Value<'a>, Error> {
         Ok(match marker {
             0xcc => Value::Int(i64::from(u8::from_be_bytes(self.take()?))),
@@ -204,12 +206,14 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    #[inline(always)]
     fn extension(&mut self, size: u32) -> Result<Value<'a>, Error> {
         let kind = i8::from_be_bytes(self.take()?);
         Ok(Value::Ext(kind, self.body(size)?))
     }
 
     /// A length of `2^width` bytes.
+    #[inline(always)]
     fn length(&mut self, width: u8) -> Result<u32, Error> {
         Ok(match width {
             0 => u32::from(u8::from_be_bytes(self.take()?)),
@@ -218,6 +222,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    #[inline(always)]
     fn body(&mut self, size: u32) -> Result<&'a [u8], Error> {
         let size = size as usize;
         let rest = self.rest();
@@ -228,6 +233,7 @@ impl<'a> Cursor<'a> {
         Ok(body)
     }
 
+    #[inline(always)]
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let rest = self.rest();
         let Some(bytes) = rest.first_chunk() else {

@@ -4,9 +4,13 @@
 //! included, become floats of 64 bits. A number too large for a float is an error, as is text
 //! that nests deeper than [`JSON_DEPTH_MAX`]. Duplicate keys are kept.
 
+use std::io::BufRead;
+
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{DEPTH_MAX, write};
+
+mod quick;
 
 /// How deep JSON may nest: a little less than [`DEPTH_MAX`], so that what is read can be wrapped
 /// in an entry and in a message.
@@ -30,6 +34,15 @@ pub struct JsonError {
 /// # Errors
 /// [`JsonError`]; `out` is then as it was.
 pub fn value(out: &mut Vec<u8>, text: &[u8]) -> Result<(), JsonError> {
+    let start = out.len();
+    if quick::value(out, text).is_some() {
+        return Ok(());
+    }
+    out.truncate(start);
+    long_way(out, text)
+}
+
+fn long_way(out: &mut Vec<u8>, text: &[u8]) -> Result<(), JsonError> {
     whole(out, text, |out, json| {
         Transcribe { out, depth: 0 }.deserialize(json)
     })
@@ -43,8 +56,13 @@ pub fn value(out: &mut Vec<u8>, text: &[u8]) -> Result<(), JsonError> {
 pub fn elements(
     out: &mut Vec<u8>,
     text: &[u8],
-    before_each: impl FnMut(&mut Vec<u8>),
+    mut before_each: impl FnMut(&mut Vec<u8>),
 ) -> Result<u64, JsonError> {
+    let start = out.len();
+    if let Some(count) = quick::elements(out, text, &mut before_each) {
+        return Ok(count);
+    }
+    out.truncate(start);
     whole(out, text, |out, json| {
         let is_array = text.trim_ascii_start().first() == Some(&b'[');
         Elements { out, before_each }.of(json, is_array)
@@ -62,19 +80,31 @@ pub fn lines(
     mut before_each: impl FnMut(&mut Vec<u8>),
 ) -> Result<u64, JsonError> {
     let start = out.len();
-    let mut count = 0;
-    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+    let (mut count, mut number, mut rest) = (0, 0, text);
+    while !rest.is_empty() {
+        let line = next_line(&mut rest);
+        number += 1;
         if line.trim_ascii().is_empty() {
             continue;
         }
         before_each(out);
         value(out, line).map_err(|error| {
             out.truncate(start);
-            error.on_line(index + 1)
+            error.on_line(number)
         })?;
         count += 1;
     }
     Ok(count)
+}
+
+/// Takes a line with its end off `rest`.
+fn next_line<'t>(rest: &mut &'t [u8]) -> &'t [u8] {
+    let mut behind = *rest;
+    // Of the ways to look for a byte the fastest in the standard library. Memory does not fail.
+    let len = behind.skip_until(b'\n').unwrap_or(rest.len());
+    let (line, behind) = rest.split_at(len);
+    *rest = behind;
+    line
 }
 
 type Json<'de> = serde_json::Deserializer<serde_json::de::SliceRead<'de>>;
@@ -208,9 +238,15 @@ fn reserve_head(out: &mut Vec<u8>) -> usize {
 
 /// Puts the head where room was left; a longer head moves what follows.
 fn fill_head(out: &mut Vec<u8>, at: usize, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut head = Vec::with_capacity(5);
-    write(&mut head);
-    out.splice(at..=at, head);
+    let end = out.len();
+    write(out);
+    if let [head] = out[end..] {
+        out[at] = head;
+        out.truncate(end);
+    } else {
+        let head = out.split_off(end);
+        out.splice(at..=at, head);
+    }
 }
 
 /// Appends the elements of a top-level array one by one.
@@ -331,7 +367,88 @@ mod tests {
         assert_eq!(out, b"\xc0\x80\xc0\x01\xc0\x91\x02");
     }
 
+    /// What the two ways make of a text.
+    fn both_ways(text: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        let (mut short, mut long) = (Vec::new(), Vec::new());
+        let is_short = quick::value(&mut short, text).is_some();
+        let is_long = long_way(&mut long, text).is_ok();
+        (is_short.then_some(short), is_long.then_some(long))
+    }
+
+    #[test]
+    fn usual_text_takes_the_short_way_and_unusual_text_the_long_one() {
+        for text in [
+            " { \"a\" : [ 1 , -2.5e3, true,false, null ,\"\" ] ,\t\"\":{}}\r\n",
+            "[]",
+            "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u00e9\\uFFFD\"",
+            "\"h\u{e9}llo \u{1f600}, longer than a few words\"",
+            "[0, 0.0, -0.0, 999999999999999999, -999999999999999999, 5e-324, 1E+2]",
+        ] {
+            let (short, long) = both_ways(text.as_bytes());
+            assert!(short.is_some(), "{text}");
+            assert_eq!(short, long, "{text}");
+        }
+        for text in [
+            "-0",
+            "18446744073709551615",
+            "100000000000000000000",
+            "\"\\ud83d\\ude00\"",
+        ] {
+            let (short, long) = both_ways(text.as_bytes());
+            assert_eq!(short, None, "{text}");
+            assert!(long.is_some(), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "[,1]",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "[1}",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "1e999",
+            "tru",
+            "truex",
+            "\"",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "1 2",
+            "nul",
+            "[1 2]",
+            "\"\\u+123\"",
+        ] {
+            assert_eq!(both_ways(text.as_bytes()), (None, None), "{text}");
+        }
+        assert_eq!(both_ways(b"\"\xff\""), (None, None));
+        assert_eq!(both_ways(b"\"\xc3\\u00a9\""), (None, None));
+    }
+
     proptest! {
+        #[test]
+        fn the_short_way_means_what_the_long_way_means(
+            text in prop_oneof![
+                "[\\[\\]{}\",:0-9eE. \\\\truefalsn-]{0,60}".prop_map(String::into_bytes),
+                "[\\[{]?\"(\\PC|[\\x00-\\x1f]|\\\\.|\\\\u[0-9a-f]{4}){0,20}\"[\\]}]?".prop_map(String::into_bytes),
+                "-?[0-9]{1,20}(\\.[0-9]{0,20})?([eE][+-]?[0-9]{0,3})?".prop_map(String::into_bytes),
+                proptest::collection::vec(any::<u8>(), 0..20),
+            ],
+        ) {
+            let (short, long) = both_ways(&text);
+            if short.is_some() {
+                prop_assert_eq!(short, long);
+            }
+        }
+
         #[test]
         fn there_and_back_is_the_same_text(value in testing::value()) {
             let bytes = testing::encode(&value);

@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Cursor, DEPTH_MAX, EVENT_TIME_EXT, Error, Value};
 
-mod escape;
+pub(super) mod escape;
 mod time;
 
 pub use escape::string;
@@ -127,21 +127,21 @@ impl<'a, 'o> Transcoder<'a, 'o> {
 
     fn members(&mut self, count: u32, depth: u32) -> Result<(), Error> {
         for index in 0..count {
-            if index > 0 {
-                self.out.push(b',');
+            if let Some(bytes) = self.cursor.short_str() {
+                escape::key(self.out, bytes, index == 0);
+            } else {
+                if index > 0 {
+                    self.out.push(b',');
+                }
+                self.unusual_key(depth)?;
+                self.out.push(b':');
             }
-            self.key(depth)?;
-            self.out.push(b':');
             self.value(depth)?;
         }
         Ok(())
     }
 
-    fn key(&mut self, depth: u32) -> Result<(), Error> {
-        if let Some(bytes) = self.cursor.short_str() {
-            string(self.out, bytes);
-            return Ok(());
-        }
+    fn unusual_key(&mut self, depth: u32) -> Result<(), Error> {
         let start = self.cursor;
         match self.cursor.read()? {
             Value::Str(bytes) => string(self.out, bytes),
