@@ -19,7 +19,24 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
             started.elapsed() < Duration::from_secs(60),
             "waited a minute for {what}"
         );
-        #[expect(clippy::disallowed_methods, reason = "looks at another process")]
-        std::thread::sleep(Duration::from_millis(2));
+        pause(Duration::from_millis(2));
     }
+}
+
+/// Sleeps for `duration`, while other processes do what is measured.
+pub(crate) fn pause(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "looks at other processes")]
+    std::thread::sleep(duration);
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_second() -> u32 {
+    u32::try_from(jiff::Timestamp::now().as_second()).unwrap()
+}
+
+/// The date and time, for the head of a report.
+pub(crate) fn date() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%d %H:%M UTC")
+        .to_string()
 }

@@ -1,7 +1,7 @@
-//! What one sync costs on the disk under a folder.
+//! The disk under a folder: what one sync costs, and how much is occupied.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -26,4 +26,23 @@ pub(crate) fn sync_latency_us(folder: &Path) -> f64 {
     fs::remove_file(&path).unwrap();
     took.sort_unstable_by(f64::total_cmp);
     took[took.len() / 2]
+}
+
+/// Bytes that the chunk files under `folder` occupy; the catalogue is none.
+pub(crate) fn occupied(folder: &Path) -> f64 {
+    let mut bytes = 0.0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let Ok(found) = entry.metadata() else {
+            continue; // Renamed or deleted meanwhile.
+        };
+        if found.is_dir() && entry.file_name() != "catalogue" {
+            bytes += occupied(&entry.path());
+        } else if found.is_file() {
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let blocks = found.blocks() as f64;
+            bytes += blocks * 512.0;
+        }
+    }
+    bytes
 }

@@ -5,52 +5,66 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::batch::{ACK_SIZE, Batch};
-use super::clock;
+use serde::{Deserialize, Serialize};
 
-/// What to send.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Work {
-    /// Connections, each with its own thread.
-    pub(crate) connections: usize,
-    /// Events in a batch.
-    pub(crate) batch_events: usize,
-    /// Batches on each connection.
-    pub(crate) batches: u64,
-    /// Batches sent and not acknowledged, at most, on each connection.
-    pub(crate) in_flight_max: u64,
+use super::answers::Answers;
+use super::batch::Batch;
+use super::clock;
+use super::process::Process;
+use super::usage::Usage;
+use super::work::Work;
+
+/// Bytes written in one call, or one batch more.
+const WRITE_SIZE: usize = 64 * 1024;
+
+/// What became of a piece of work.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    /// From the first byte to the last acknowledgement.
+    pub(crate) seconds: f64,
+    /// The median of how long a batch waited for its acknowledgement, in microseconds.
+    pub(crate) wait_us: f64,
+    /// The 99th percentile of that.
+    pub(crate) late_us: f64,
+    /// The generator's own processor time, in microseconds.
+    pub(crate) cpu_us: f64,
 }
 
-/// `ADDRESS CONNECTIONS BATCH_EVENTS BATCHES IN_FLIGHT_MAX`; prints the nanoseconds from the first
-/// byte to the last acknowledgement, and the median and 99th percentile of a batch's.
+/// Has a process send `work`.
+pub(crate) fn generate(address: &str, work: Work) -> Sent {
+    let text = serde_json::to_string(&work).unwrap();
+    let line = Process::role(&["generate", address, &text]).hear();
+    serde_json::from_str(&line).unwrap()
+}
+
+/// That process: `ADDRESS WORK`; prints a [`Sent`].
 pub(crate) fn run(arguments: &[String]) {
     let address = arguments[0].parse().unwrap();
-    let number = |at: usize| arguments[at].parse::<u64>().unwrap();
-    let work = Work {
-        connections: usize::try_from(number(1)).unwrap(),
-        batch_events: usize::try_from(number(2)).unwrap(),
-        batches: number(3),
-        in_flight_max: number(4),
-    };
-    let streams: Vec<_> = (0..work.connections).map(|_| connect(address)).collect();
+    let work: Work = serde_json::from_str(&arguments[1]).unwrap();
+    let batch = || Batch::new(work);
+    let senders: Vec<_> = (0..work.connections)
+        .map(|number| Sender::new(connect(address), work, number, batch()))
+        .collect();
+    let cpu_before_us = Usage::of("self").cpu_us;
     let started = clock::now();
-    let threads: Vec<_> = streams
+    let threads: Vec<_> = senders
         .into_iter()
-        .map(|stream| thread::spawn(move || send_all(stream, work)))
+        .map(|sender| thread::spawn(move || sender.send_all()))
         .collect();
     let mut waits: Vec<Duration> = Vec::new();
     for thread in threads {
         waits.extend(thread.join().unwrap());
     }
-    let took = started.elapsed();
+    let seconds = started.elapsed().as_secs_f64();
     waits.sort_unstable();
-    let (median, late) = (waits[waits.len() / 2], waits[waits.len() * 99 / 100]);
-    println!(
-        "{} {} {}",
-        took.as_nanos(),
-        median.as_nanos(),
-        late.as_nanos()
-    );
+    let microseconds = |at: usize| waits[at].as_secs_f64() * 1e6;
+    let sent = Sent {
+        seconds,
+        wait_us: microseconds(waits.len() / 2),
+        late_us: microseconds(waits.len() * 99 / 100),
+        cpu_us: Usage::of("self").cpu_us - cpu_before_us,
+    };
+    println!("{}", serde_json::to_string(&sent).unwrap());
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -62,39 +76,61 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Returns how long each batch waited for its acknowledgement.
-fn send_all(mut stream: TcpStream, work: Work) -> Vec<Duration> {
-    let mut batch = Batch::new(work.batch_events);
-    let mut sent_at: Vec<Instant> = Vec::new();
-    let mut waits: Vec<Duration> = Vec::new();
-    let mut acks = [0; 16 * 1024];
-    let mut ack_bytes = 0;
-    let mut pending = Vec::new();
-    while u64::try_from(waits.len()).unwrap() < work.batches {
-        pending.clear();
-        while has_room(sent_at.len(), waits.len(), work) {
-            pending.extend_from_slice(batch.numbered(u64::try_from(sent_at.len()).unwrap()));
-            sent_at.push(clock::now());
-            if pending.len() > 64 * 1024 {
-                break;
-            }
-        }
-        stream.write_all(&pending).unwrap();
-        if has_room(sent_at.len(), waits.len(), work) {
-            continue;
-        }
-        let count = stream.read(&mut acks).unwrap();
-        assert!(count > 0, "the receiver closed the connection");
-        ack_bytes += count;
-        let now = clock::now();
-        for sent in &sent_at[waits.len()..ack_bytes / ACK_SIZE] {
-            waits.push(now - *sent);
-        }
-    }
-    waits
+/// One connection.
+struct Sender {
+    stream: TcpStream,
+    work: Work,
+    /// The number of the connection's first batch among those of all.
+    first: u64,
+    batch: Batch,
+    sent_at: Vec<Instant>,
+    waits: Vec<Duration>,
 }
 
-fn has_room(sent: usize, acknowledged: usize, work: Work) -> bool {
-    let in_flight = u64::try_from(sent - acknowledged).unwrap();
-    u64::try_from(sent).unwrap() < work.batches && in_flight < work.in_flight_max
+impl Sender {
+    fn new(stream: TcpStream, work: Work, number: u64, batch: Batch) -> Self {
+        Self {
+            stream,
+            work,
+            first: number * work.batches,
+            batch,
+            sent_at: Vec::new(),
+            waits: Vec::new(),
+        }
+    }
+
+    /// Returns how long each batch waited for its acknowledgement.
+    fn send_all(mut self) -> Vec<Duration> {
+        let mut answers = Answers::of(self.work.protocol);
+        let mut buffer = vec![0; 16 * 1024];
+        let mut pending = Vec::new();
+        while (self.waits.len() as u64) < self.work.batches {
+            pending.clear();
+            while self.has_room() && pending.len() <= WRITE_SIZE {
+                let number = self.first + self.sent_at.len() as u64;
+                let tag = number % self.work.tags;
+                // Another generator's batches are no repeats of these.
+                let id = u64::from(std::process::id()) << 32 | number;
+                pending.extend_from_slice(self.batch.numbered(tag, id));
+                self.sent_at.push(clock::now());
+            }
+            self.stream.write_all(&pending).unwrap();
+            if self.has_room() {
+                continue;
+            }
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the receiver closed the connection");
+            let answered = answers.take(&buffer[..count]);
+            let now = clock::now();
+            for sent in &self.sent_at[self.waits.len()..][..answered] {
+                self.waits.push(now - *sent);
+            }
+        }
+        self.waits
+    }
+
+    fn has_room(&self) -> bool {
+        let sent = self.sent_at.len() as u64;
+        sent < self.work.batches && sent - (self.waits.len() as u64) < self.work.in_flight_max
+    }
 }

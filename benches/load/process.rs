@@ -1,26 +1,16 @@
-//! Processes, and what the kernel counts for them.
+//! Processes of this bench, and the daemon's.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::usage::Usage;
 
 /// A process that is killed when dropped.
 pub(crate) struct Process {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-}
-
-/// What the kernel has counted for a process.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    /// Processor time, user and system, in microseconds; the kernel counts in 10 ms.
-    pub(crate) cpu_us: f64,
-    /// Most resident memory so far, in KiB.
-    pub(crate) memory_peak_kib: f64,
-    /// Bytes that went to the disk's queue.
-    pub(crate) written_bytes: f64,
 }
 
 impl Process {
@@ -30,14 +20,8 @@ impl Process {
         Self::start(Command::new(this).args(arguments))
     }
 
-    /// Starts the built daemon; its log goes to the file `log`.
-    pub(crate) fn daemon(config: &Path, log: &Path) -> Self {
-        let log = fs::File::create(log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
-        Self::start(command.args(["run", "-c"]).arg(config).stderr(log))
-    }
-
-    fn start(command: &mut Command) -> Self {
+    /// Starts `command`, whose standard input and output are ours.
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -58,30 +42,29 @@ impl Process {
     }
 
     /// Reads a line from it.
+    ///
+    /// # Panics
+    /// If it ended instead; it has said why on standard error.
     pub(crate) fn hear(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "a process of the bench ended early");
         line.trim().to_owned()
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the kernel has counted for it so far.
     pub(crate) fn usage(&self) -> Usage {
-        let read =
-            |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap();
-        let stat = read("stat");
-        // The name in brackets may hold spaces; utime and stime are the 12th and 13th behind it.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .unwrap()
-            .1
-            .split_whitespace()
-            .collect();
-        let ticks = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        Usage {
-            cpu_us: ticks * 10_000.0,
-            memory_peak_kib: field(&read("status"), "VmHWM:"),
-            written_bytes: field(&read("io"), "write_bytes:"),
-        }
+        Usage::of(&self.id().to_string())
+    }
+
+    /// Lets the peak of its memory begin at what it has now.
+    pub(crate) fn forget_memory_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
     }
 }
 
@@ -90,12 +73,4 @@ impl Drop for Process {
         let _ended_before = self.child.kill();
         let _ended = self.child.wait();
     }
-}
-
-fn field(text: &str, name: &str) -> f64 {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
 }

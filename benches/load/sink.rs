@@ -1,86 +1,119 @@
-//! Takes PackedForward messages, throws their payloads away unread and acknowledges them.
+//! Takes events, throws them away unread and acknowledges them.
 
-use std::io::{BufRead, Read, Write, stdin};
+use std::io::{BufRead, BufReader, Read, Write, stdin};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
 
+use super::batch::EVENT_SIZE;
+use super::daemon::{Output, SINK};
+use super::http::{self, Body};
+use super::process::Process;
 use super::{clock, framing};
+
+/// How long is waited for events.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// A sink's process.
+pub(crate) struct Sink(pub(crate) Process);
+
+impl Sink {
+    /// Starts one for `output`, which is none to files.
+    pub(crate) fn start(output: Output) -> Self {
+        let kind = if output == Output::Http {
+            "http"
+        } else {
+            "forward"
+        };
+        let mut process = Process::role(&["sink", kind, SINK]);
+        assert_eq!(process.hear(), "ready");
+        Self(process)
+    }
+
+    /// Seconds from its first message until it has acknowledged `events` since its start.
+    pub(crate) fn wait_for(&mut self, events: u64) -> f64 {
+        self.0.say(&events.to_string());
+        self.0.hear().parse::<f64>().unwrap() / 1e9
+    }
+}
 
 #[derive(Default)]
 struct Taken {
-    payload_bytes: AtomicU64,
+    events: AtomicU64,
+    first: Mutex<Option<Instant>>,
     changed: (Mutex<()>, Condvar),
 }
 
-/// `ADDRESS`; for every line `BYTES` on standard input, waits until so many bytes of payload have
-/// been acknowledged since the start and prints the nanoseconds since the first message.
+impl Taken {
+    fn begin(&self) {
+        self.first.lock().unwrap().get_or_insert_with(clock::now);
+    }
+
+    fn note(&self, events: u64) {
+        self.events.fetch_add(events, Ordering::SeqCst);
+        let _held = self.changed.0.lock().unwrap();
+        self.changed.1.notify_all();
+    }
+
+    fn wait_for(&self, wanted: u64) {
+        let (lock, changed) = &self.changed;
+        let too_few = |_: &mut ()| self.events.load(Ordering::SeqCst) < wanted;
+        let held = lock.lock().unwrap();
+        let (_held, timeout) = changed.wait_timeout_while(held, PATIENCE, too_few).unwrap();
+        let events = self.events.load(Ordering::SeqCst);
+        assert!(!timeout.timed_out(), "{events} of {wanted} events came");
+    }
+}
+
+/// `KIND ADDRESS`; for every line `EVENTS` on standard input, waits until so many have been
+/// acknowledged since the start and prints the nanoseconds since the first message.
 pub(crate) fn run(arguments: &[String]) {
-    let listener = TcpListener::bind(&arguments[0]).unwrap();
+    let serve = match arguments[0].as_str() {
+        "http" => serve_http,
+        _ => serve_forward,
+    };
+    let listener = TcpListener::bind(&arguments[1]).unwrap();
     let taken = Arc::new(Taken::default());
-    let first = Arc::new(Mutex::new(None));
     println!("ready");
-    let (accepted, began) = (Arc::clone(&taken), Arc::clone(&first));
+    let accepted = Arc::clone(&taken);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (taken, began) = (Arc::clone(&accepted), Arc::clone(&began));
-            thread::spawn(move || {
-                serve(stream.unwrap(), &taken, || {
-                    began.lock().unwrap().get_or_insert_with(clock::now);
-                })
-            });
+            let taken = Arc::clone(&accepted);
+            let stream = stream.unwrap();
+            stream.set_nodelay(true).unwrap();
+            thread::spawn(move || serve(stream, &taken));
         }
     });
     for line in stdin().lock().lines() {
-        let wanted: u64 = line.unwrap().trim().parse().unwrap();
-        let (lock, changed) = &taken.changed;
-        let too_few = |_: &mut ()| taken.payload_bytes.load(Ordering::SeqCst) < wanted;
-        drop(changed.wait_while(lock.lock().unwrap(), too_few).unwrap());
-        let began = first.lock().unwrap().unwrap();
-        println!("{}", began.elapsed().as_nanos());
+        taken.wait_for(line.unwrap().trim().parse().unwrap());
+        let first = taken.first.lock().unwrap().unwrap();
+        println!("{}", first.elapsed().as_nanos());
     }
 }
 
 /// Until the other side closes the connection.
-fn serve(mut stream: TcpStream, taken: &Taken, begin: impl Fn()) {
-    stream.set_nodelay(true).unwrap();
+fn serve_forward(mut stream: TcpStream, taken: &Taken) -> Option<()> {
     let mut head = Vec::with_capacity(64 * 1024);
     let mut ack = Vec::new();
     loop {
-        let Some(found) = fill(&mut stream, &mut head, framing::head) else {
-            return;
-        };
-        begin();
+        let found = fill(&mut stream, &mut head, framing::head)?;
+        taken.begin();
         let buffered = found.payload_len.min(head.len() - found.len);
         head.drain(..found.len + buffered);
-        if !discard(&stream, found.payload_len - buffered) {
-            return;
-        }
+        discard(&stream, found.payload_len - buffered)?;
         let options = |bytes: &[u8]| {
             framing::options(bytes).map(|options| (options.len, options.chunk.to_vec()))
         };
-        let Some((len, chunk)) = fill(&mut stream, &mut head, options) else {
-            return;
-        };
+        let (len, chunk) = fill(&mut stream, &mut head, options)?;
         head.drain(..len);
         ack.clear();
         framing::write_ack(&mut ack, &chunk);
-        if stream.write_all(&ack).is_err() {
-            return;
-        }
-        taken.note(found.payload_len);
-    }
-}
-
-impl Taken {
-    fn note(&self, payload_len: usize) {
-        self.payload_bytes
-            .fetch_add(u64::try_from(payload_len).unwrap(), Ordering::SeqCst);
-        let _held = self.changed.0.lock().unwrap();
-        self.changed.1.notify_all();
+        stream.write_all(&ack).ok()?;
+        taken.note((found.payload_len / EVENT_SIZE) as u64);
     }
 }
 
@@ -100,20 +133,64 @@ fn fill<T>(
     }
 }
 
-/// Lets the kernel drop the next `len` bytes without copying them; false at the end.
-fn discard(stream: &TcpStream, mut len: usize) -> bool {
+/// Lets the kernel drop the next `len` bytes without copying them; `None` at the end.
+fn discard(stream: &TcpStream, mut len: usize) -> Option<()> {
     // With TRUNC nothing is written here; its length is what may be dropped in one call.
     let mut nowhere = vec![0_u8; len.min(1024 * 1024)];
     while len > 0 {
         let part = len.min(nowhere.len());
-        let (count, _) = match recv(stream, &mut nowhere[..part], RecvFlags::TRUNC) {
-            Ok(received) => received,
-            Err(_) => return false,
-        };
+        let (count, _) = recv(stream, &mut nowhere[..part], RecvFlags::TRUNC).ok()?;
         if count == 0 {
-            return false;
+            return None;
         }
         len -= count;
     }
-    true
+    Some(())
+}
+
+/// Until the other side closes the connection.
+fn serve_http(mut stream: TcpStream, taken: &Taken) -> Option<()> {
+    let mut reader = BufReader::with_capacity(256 * 1024, stream.try_clone().unwrap());
+    loop {
+        let body = http::read_head(&mut reader)?;
+        taken.begin();
+        let lines = match body {
+            Body::Sized(len) => count_lines(&mut reader, len)?,
+            Body::Chunked => count_lines_of_parts(&mut reader)?,
+        };
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .ok()?;
+        taken.note(lines);
+    }
+}
+
+fn count_lines_of_parts(reader: &mut impl BufRead) -> Option<u64> {
+    let mut lines = 0;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let len = usize::from_str_radix(line.trim(), 16).ok()?;
+        lines += count_lines(reader, len)?;
+        // What ends a part, or the message.
+        reader.read_line(&mut line).ok()?;
+        if len == 0 {
+            return Some(lines);
+        }
+    }
+}
+
+/// Lines in the next `len` bytes.
+fn count_lines(reader: &mut impl BufRead, mut len: usize) -> Option<u64> {
+    let mut lines = 0;
+    while len > 0 {
+        let bytes = reader.fill_buf().ok().filter(|bytes| !bytes.is_empty())?;
+        let part = &bytes[..bytes.len().min(len)];
+        lines += part.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let taken = part.len();
+        reader.consume(taken);
+        len -= taken;
+    }
+    Some(lines)
 }

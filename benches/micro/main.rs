@@ -1,4 +1,4 @@
-//! What one event costs on its way in and out, without sockets and disks.
+//! What one event costs on its way in and out, without sockets, and what the store adds.
 //!
 //! `cargo bench --bench micro`. Batches of 1,000 events of about 225 bytes and 10 fields; one
 //! iteration is one batch, the rate is that of its bytes.
@@ -8,69 +8,17 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use forebay::chunk_key::{KeySpec, TimeKey, Zone, group};
-use forebay::event::{
-    Limits, Timestamp, check, entries, entries_from_ndjson, normalize, write_entry_head,
-};
-use forebay::msgpack::{Framer, json, write};
+use forebay::event::{Limits, Timestamp, check, entries_from_ndjson, normalize};
+use forebay::msgpack::{Framer, write};
 use forebay::route::TagMatcher;
 
-const EVENT_COUNT: u32 = 1000;
+mod events;
+mod store;
 
-/// An event as agents send it.
-fn write_event(out: &mut Vec<u8>, number: u32) {
-    write_entry_head(
-        out,
-        Timestamp::from_event_time(1_800_000_000 + number, number),
-    );
-    write::map_head(out, 10);
-    text(out, "host", "web-0017.example.net");
-    text(out, "level", ["info", "warn", "error"][number as usize % 3]);
-    text(out, "method", "GET");
-    let path = format!(
-        "/api/v1/items/{}/attachments?limit=50",
-        number * 7919 % 100_000
-    );
-    text(out, "path", &path);
-    text(out, "agent", "Mozilla/5.0 (X11; Linux x86_64)");
-    text(out, "trace", "4bf92f3577b34da6a3ce929d0e0e4736");
-    write::str(out, b"status");
-    write::uint(out, 200);
-    write::str(out, b"bytes");
-    write::uint(out, u64::from(number * 31 % 40_000));
-    write::str(out, b"latency");
-    write::float(out, f64::from(number) / 1e4);
-    write::str(out, b"cached");
-    write::bool(out, number.is_multiple_of(5));
-}
-
-fn text(out: &mut Vec<u8>, name: &str, value: &str) {
-    write::str(out, name.as_bytes());
-    write::str(out, value.as_bytes());
-}
-
-fn batch() -> Vec<u8> {
-    let mut payload = Vec::new();
-    for number in 0..EVENT_COUNT {
-        write_event(&mut payload, number);
-    }
-    payload
-}
-
-fn ndjson(payload: &[u8]) -> Vec<u8> {
-    let mut text = Vec::new();
-    write_ndjson(&mut text, payload);
-    text
-}
-
-fn write_ndjson(out: &mut Vec<u8>, payload: &[u8]) {
-    for entry in entries(payload) {
-        json::value(out, entry.unwrap().record).unwrap();
-        out.push(b'\n');
-    }
-}
+use events::{EVENT_COUNT, batch, write_ndjson};
 
 fn walks(c: &mut Criterion) {
-    let payload = batch();
+    let payload = batch(EVENT_COUNT);
     let mut message = Vec::new();
     write::array_head(&mut message, EVENT_COUNT as usize);
     message.extend_from_slice(&payload);
@@ -90,7 +38,7 @@ fn walks(c: &mut Criterion) {
 }
 
 fn groups(c: &mut Criterion) {
-    let payload = batch();
+    let payload = batch(EVENT_COUNT);
     let checked = check(&payload).unwrap();
     let mut groups = c.benchmark_group("group");
     groups.throughput(Throughput::Bytes(payload.len() as u64));
@@ -114,8 +62,9 @@ fn groups(c: &mut Criterion) {
 }
 
 fn json_both_ways(c: &mut Criterion) {
-    let payload = batch();
-    let text = ndjson(&payload);
+    let payload = batch(EVENT_COUNT);
+    let mut text = Vec::new();
+    write_ndjson(&mut text, &payload);
     let mut json = c.benchmark_group("json");
     json.throughput(Throughput::Bytes(text.len() as u64));
     json.bench_function("write", |b| {
@@ -142,5 +91,14 @@ fn routes(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, walks, groups, json_both_ways, routes);
+criterion_group!(
+    benches,
+    walks,
+    groups,
+    json_both_ways,
+    routes,
+    store::appends,
+    store::commits,
+    store::recovery
+);
 criterion_main!(benches);

@@ -4,32 +4,33 @@
 //! what the kernel counts for one is nobody else's. Each round runs everything in turn; what is
 //! printed are medians of the rounds, and medians of the rounds' ratios.
 //!
-//! `FOREBAY_BENCH_ROUNDS` (3) and `FOREBAY_BENCH_EVENTS` (2000000 in batches of 1,000) say how much.
-//! The largest run has `EVENTS` x 225 bytes on disk at a time.
+//! `cargo bench --bench load` runs every workload and every probe, `-- NAME...` those that are named,
+//! `-- --write FILE` writes the tables to a file too, `-- --list` says what there is. How much is done
+//! is in [`arguments`].
 #![allow(clippy::unwrap_used)]
 
-#[path = "load/bare.rs"]
+mod aim;
+mod answers;
+mod arguments;
 mod bare;
-#[path = "load/batch.rs"]
 mod batch;
-#[path = "load/clock.rs"]
 mod clock;
-#[path = "load/disk.rs"]
+mod daemon;
 mod disk;
-#[path = "load/framing.rs"]
 mod framing;
-#[path = "load/generator.rs"]
 mod generator;
-#[path = "load/memory.rs"]
+mod http;
+mod measure;
 mod memory;
-#[path = "load/process.rs"]
+mod probes;
 mod process;
-#[path = "load/rounds.rs"]
+mod report;
 mod rounds;
-#[path = "load/sink.rs"]
 mod sink;
-#[path = "load/table.rs"]
 mod table;
+mod usage;
+mod work;
+mod workload;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,7 +39,7 @@ fn main() {
         Some("sink") => sink::run(&arguments[1..]),
         Some("bare") => bare::run(&arguments[1..]),
         // Built by `cargo test --all-targets` too, which is no time to measure.
-        _ if arguments.iter().any(|argument| argument == "--bench") => rounds::run(),
+        _ if arguments.iter().any(|argument| argument == "--bench") => report::run(&arguments),
         _ => println!("run me by `cargo bench --bench load`"),
     }
 }
