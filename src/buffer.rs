@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::msgpack;
 
+mod direct;
 mod ready;
 mod repeats;
 mod room;
@@ -18,6 +19,7 @@ mod router;
 mod split;
 mod stats;
 
+pub use direct::{Direct, PassOn, Passing};
 pub use ready::READY_SIZE_MAX;
 pub use repeats::Repeats;
 pub use room::Room;
@@ -58,7 +60,7 @@ pub struct Ready {
     pub pending: Pending,
 }
 
-/// Resolves when every event of a batch is durable.
+/// Resolves when every event of a batch is durable, and taken by every output that is driven direct.
 pub type Durable = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>>;
 
 /// Why a batch was not taken. Nothing of it is acknowledged; part of it may be stored already.
@@ -89,6 +91,18 @@ pub enum Refused {
         route: String,
         /// The store's error.
         reason: String,
+    },
+    /// An output that the sender waits for did not take the batch.
+    #[error("route {route}: output {output} did not take the batch: {reason}")]
+    NotTaken {
+        /// The route that the output is in.
+        route: String,
+        /// The output.
+        output: String,
+        /// What its destination says.
+        reason: String,
+        /// When to try again; `None`: it will never take it.
+        retry_after: Option<Duration>,
     },
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
@@ -157,10 +171,12 @@ impl Pending {
         }
     }
 
-    /// Resolves when every event of the batch is durable.
+    /// Resolves when every event of the batch is durable, and taken by every output that is driven
+    /// direct.
     ///
     /// # Errors
-    /// [`Refused::NotStored`] if a sync failed: the batch must not be acknowledged.
+    /// [`Refused::NotStored`] if a sync failed, [`Refused::NotTaken`] if such an output failed: the
+    /// batch must not be acknowledged.
     pub async fn durable(self) -> Result<(), Refused> {
         self.durable.await
     }

@@ -23,11 +23,13 @@ use crate::registry::{Commons, Registry};
 
 mod bury;
 mod descriptors;
+mod direct;
 mod health;
 mod inputs;
 mod inspect;
 mod observe;
 mod open;
+mod room;
 mod route;
 mod signals;
 mod slot;

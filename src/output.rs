@@ -31,7 +31,7 @@ mod ready;
 mod reason;
 pub mod stdout;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use build::{Builder, Output};
 pub use choice::{NoWay, Offers, Preference, Way, choose};

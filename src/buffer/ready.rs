@@ -3,7 +3,7 @@
 //! Of a batch of one event the event is the least part: routing, locks, a system call and a receipt
 //! cost several times as much. Here all of a run share them. Whatever needs a decision (an entry that
 //! is not plain, a repeat, a full buffer, several chunk keys in one batch) ends the run before it, and
-//! goes the long way: nothing is refused here.
+//! goes the long way: nothing is refused here. So does everything of a route with direct outputs.
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,6 +40,9 @@ impl RouteBuffer {
     /// Appends the first of `batches`, which have one tag, and as many more as can be; see
     /// [`super::Intake::accept_ready`].
     pub(super) fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<StoredRun> {
+        if !self.direct.is_empty() {
+            return None;
+        }
         let first = self.candidate(*batches.first()?)?;
         let key = common_key(&self.keys, first.batch.tag, &first.checked)?;
         let mut run = Vec::with_capacity(batches.len());

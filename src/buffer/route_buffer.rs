@@ -11,6 +11,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::direct::{self, Direct, Passing};
 use super::repeats::{Fingerprint, Repeats, Stamp, Turn};
 use super::room::{NoRoom, Room};
 use super::split::{Piece, PieceLimits, pieces};
@@ -62,6 +63,10 @@ pub struct RouteBuffer {
     pub evict: Arc<dyn Evict>,
     /// The batches that are recognised when they come again; `None`: none are.
     pub repeats: Option<Arc<Repeats>>,
+    /// Outputs that batches go to at once.
+    pub direct: Direct,
+    /// Whether there are outputs that take chunks; if not, nothing is stored but dead letters.
+    pub has_chunks: bool,
     /// What is counted.
     pub stats: Arc<RouteStats>,
     /// Time.
@@ -78,16 +83,27 @@ struct Place<'a> {
 }
 
 /// A batch's receipts, and how much of it they cover.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Stored {
     pub(super) receipts: Vec<Receipt>,
     pub(super) event_count: u64,
     pub(super) set_aside_count: u64,
+    /// What of it goes to outputs at once.
+    pub(super) passing: Vec<Passing>,
 }
 
 impl RouteBuffer {
-    /// Appends a whole batch, or what is missing of it; see [`super::Intake::accept`].
+    /// Appends a whole batch, or what is missing of it, and begins to send it to direct outputs;
+    /// see [`super::Intake::accept`].
     pub(super) async fn accept(&self, batch: Incoming<'_>) -> Result<Stored, Refused> {
+        let mut stored = self.keep(batch).await?;
+        let now = Timestamp::from_ns(self.clock.now().unix_ns);
+        stored.passing = direct::pass_on(&self.direct, batch, now, self.limits())?;
+        Ok(stored)
+    }
+
+    /// Appends a whole batch, or what is missing of it.
+    async fn keep(&self, batch: Incoming<'_>) -> Result<Stored, Refused> {
         let deadline = batch.patience.map(|patience| Instant::now() + patience);
         let repeats = self.repeats.as_deref();
         let Some(repeats) = repeats.filter(|_| !batch.batch_id.is_empty()) else {
@@ -107,6 +123,7 @@ impl RouteBuffer {
                 receipts: known.receipts,
                 event_count: known.event_count,
                 set_aside_count: 0,
+                passing: Vec::new(),
             });
         }
         let taken = self.take(batch, Some(&turn), deadline).await;
@@ -143,10 +160,8 @@ impl RouteBuffer {
         stored: &mut Stored,
     ) -> Result<(), Refused> {
         let now = Timestamp::from_ns(self.clock.now().unix_ns);
-        let entry_size_max = usize::try_from(self.chunk_limit_size).unwrap_or(usize::MAX);
-        let limits = event::Limits { entry_size_max };
         let normalized = unhurried(batch.payload.len(), || {
-            event::normalize(batch.payload, now, limits)
+            event::normalize(batch.payload, now, self.limits())
         });
         for rejected in &normalized.rejected {
             self.set_aside(batch.tag, rejected, deadline, stored)
@@ -162,6 +177,12 @@ impl RouteBuffer {
             .await
     }
 
+    fn limits(&self) -> event::Limits {
+        event::Limits {
+            entry_size_max: usize::try_from(self.chunk_limit_size).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Stores plain entries; what of them is known already is not stored again.
     async fn store(
         &self,
@@ -171,6 +192,10 @@ impl RouteBuffer {
         deadline: Option<Instant>,
         stored: &mut Stored,
     ) -> Result<(), Refused> {
+        if !self.has_chunks {
+            stored.event_count += checked.event_count;
+            return Ok(());
+        }
         let groups = group(&self.keys, batch.tag, batch.payload, checked).map_err(|fault| {
             Refused::Malformed {
                 offset: 0,
@@ -431,7 +456,7 @@ fn at_intake(why: &str) -> DeadNote {
 }
 
 /// Does `work` on so many bytes; if they are many, so that the runtime's other tasks go on.
-fn unhurried<T>(size: usize, work: impl FnOnce() -> T) -> T {
+pub(crate) fn unhurried<T>(size: usize, work: impl FnOnce() -> T) -> T {
     let is_multi_thread = || {
         Handle::try_current()
             .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::direct;
 use super::route_buffer::{RouteBuffer, Stored};
 use super::stats::IntakeStats;
 use super::{Accept, Incoming, Pending, Ready, Refused, malformed};
@@ -74,12 +75,21 @@ fn pending(buffer: Arc<RouteBuffer>, stored: Stored) -> Pending {
         receipts,
         event_count,
         set_aside_count,
+        passing,
     } = stored;
     let durable = async move {
-        for receipt in receipts {
-            receipt.await.map_err(|error| buffer.not_durable(&error))?;
+        let synced = async {
+            for receipt in receipts {
+                receipt.await.map_err(|error| buffer.not_durable(&error))?;
+            }
+            Ok(())
+        };
+        // Nearly always there is nothing to pass on.
+        if passing.is_empty() {
+            return synced.await;
         }
-        Ok(())
+        let (synced, passed) = tokio::join!(synced, direct::passed(passing));
+        synced.and(passed)
     };
     Pending::new(event_count, set_aside_count, Box::pin(durable))
 }

@@ -111,6 +111,8 @@ fn fixture(setup: Setup) -> Fixture {
         making_room: Semaphore::new(1),
         evict: Arc::clone(&dropped) as Arc<dyn Evict>,
         repeats: None,
+        direct: Vec::new(),
+        has_chunks: true,
         stats: Arc::default(),
         clock: Clock::start(),
     });

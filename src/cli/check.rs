@@ -101,7 +101,7 @@ fn describe_output(output: &OutputPlan) -> String {
         OutputPlan::Http(output) => describe_http(output),
         OutputPlan::File(output) => format!("files {}", output.path.as_str()),
         OutputPlan::Stdout(_) => "standard output".to_owned(),
-        OutputPlan::Null => "nowhere".to_owned(),
+        OutputPlan::Null(_) => "nowhere".to_owned(),
         OutputPlan::Other(output) => output.type_name.to_owned(),
     }
 }

@@ -59,9 +59,14 @@ fn routes_and_outputs(
         .iter()
         .filter_map(|(name, output)| Some((name.value.clone(), output.template_position()?)))
         .collect();
+    let unbuffered: Vec<_> = outputs
+        .iter()
+        .filter_map(|(name, output)| Some((name.value.clone(), output.unbuffered_position()?)))
+        .collect();
     let outputs = plan_outputs(outputs, types, problems);
     let defaults = |name: &str| buffer_defaults(outputs.get(name)?);
     let routes = route::routes(routes, &names, &defaults, problems);
+    refuse_idle_wishes(&routes, &unbuffered, problems);
     template::check_all(&routes, &outputs, &template_positions, problems);
     (routes, outputs)
 }
@@ -94,6 +99,25 @@ fn open_files_max(at: &At<usize>, problems: &mut Problems) -> usize {
         );
     }
     at.value
+}
+
+/// An output that is not to be buffered, in routes that all have a buffer section.
+fn refuse_idle_wishes(
+    routes: &[RoutePlan],
+    unbuffered: &[(String, Position)],
+    problems: &mut Problems,
+) {
+    for (output, position) in unbuffered {
+        let mut leading = routes.iter().filter(|route| route.outputs.contains(output));
+        let first = leading.clone().next();
+        if let (Some(route), true) = (first, leading.all(|route| route.has_buffer_section)) {
+            let message = format!(
+                "this has no effect: the route `{}` has a `buffer` section",
+                route.name
+            );
+            problems.add(*position, message);
+        }
+    }
 }
 
 /// What the buffers of an output's routes are by default, if it has an opinion.

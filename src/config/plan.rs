@@ -271,7 +271,7 @@ pub enum OutputPlan {
     /// To standard output.
     Stdout(StdoutOutputPlan),
     /// To nowhere: every chunk is confirmed at once.
-    Null,
+    Null(NullOutputPlan),
     /// Of a type that is not built in.
     Other(OtherPlan),
 }
@@ -353,6 +353,9 @@ pub struct HttpOutputPlan {
     pub request_timeout: Duration,
     /// TLS settings; used if the URL says `https`.
     pub tls: ClientTls,
+    /// Whether it is driven by chunks where both are possible; if not, the sender waits for the
+    /// server's answer.
+    pub buffered: bool,
 }
 
 /// The method of an HTTP output's requests.
@@ -411,4 +414,14 @@ pub enum FileFormat {
 pub struct StdoutOutputPlan {
     /// What is written for each event.
     pub format: FileFormat,
+    /// Whether it is driven by chunks where both are possible; if not, the sender waits for the
+    /// write.
+    pub buffered: bool,
+}
+
+/// An output to nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NullOutputPlan {
+    /// Whether it is driven by chunks where both are possible.
+    pub buffered: bool,
 }

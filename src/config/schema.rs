@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::decode::{FromNode, Named, OneOrMany, Size, Table, choices, tables, tables_by_type};
+use super::decode::{FromNode, Named, OneOrMany, Size, choices, tables, tables_by_type};
 use super::error::{At, Position, Problems};
 use super::node::{Kind, Node};
 use super::plan::{
@@ -168,6 +168,7 @@ tables! {
         connect_timeout: Duration,
         request_timeout: Duration,
         tls: ClientTls,
+        buffered: bool,
     }
 
     /// An output to files.
@@ -183,6 +184,12 @@ tables! {
     StdoutOutput {
         format: FileFormat,
         fields: OneOrMany<String>,
+        buffered: bool,
+    }
+
+    /// An output to nowhere.
+    NullOutput {
+        buffered: bool,
     }
 }
 
@@ -279,17 +286,19 @@ choices! {
     }
 }
 
-/// An output to nowhere, which has no settings.
-#[derive(Debug)]
-pub(super) struct NullOutput;
-
-impl NullOutput {
-    fn read(_: &mut Table<'_>, _: &mut Problems) -> Self {
-        Self
-    }
-}
-
 impl Output {
+    /// Where it says that it is not to be buffered, if it does.
+    pub(super) fn unbuffered_position(&self) -> Option<Position> {
+        let buffered = match self {
+            Self::Http(output) => &output.buffered,
+            Self::Stdout(output) => &output.buffered,
+            Self::Null(output) => &output.buffered,
+            Self::Forward(_) | Self::File(_) | Self::Other(_) => &None,
+        };
+        let at = buffered.as_ref().filter(|at| !at.value);
+        at.map(|at| at.position)
+    }
+
     /// Where the text with its placeholders stands, if it has one.
     pub(super) fn template_position(&self) -> Option<Position> {
         let text = match self {

@@ -16,15 +16,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::descriptors::Descriptors;
+use super::direct::DirectWay;
 use super::health::Faults;
 use super::inputs::OpenInput;
 use super::inspect::Inspector;
 use super::observe::{DeadLetterState, RouteState};
+use super::room::Parked;
 use super::route::{Destination, Dropper, RunningRoute};
 use super::signals::Signals;
 use super::slot::Slot;
 use super::{Engine, OpenRoute};
-use crate::buffer::{Intake, IntakeStats, Repeats, Room, RouteBuffer, RouteStats, Router};
+use crate::buffer::{
+    Direct, Intake, IntakeStats, PassOn, Repeats, Room, RouteBuffer, RouteStats, Router,
+};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u32, random_u64};
@@ -250,7 +254,7 @@ impl<'p> Opening<'p> {
                 random_u64(),
             ),
         ));
-        let options = route_options(plan);
+        let options = route_options(plan, &ways);
         let dead_options = dead_letter_options(&plan.buffer, &options);
         let dead_state = DeadLetterState {
             room: Arc::clone(&dead_room),
@@ -385,8 +389,16 @@ impl<'p> Opening<'p> {
             stats.batches_remembered.store(repeats.len(), Relaxed);
         }
         let (ended_sender, ended) = mpsc::unbounded_channel();
+        let destinations: Vec<_> = plan
+            .outputs
+            .iter()
+            .zip(&ways)
+            .map(|(name, way)| self.destination(name, *way))
+            .collect();
         let buffer = RouteBuffer {
             name: plan.name.clone(),
+            direct: self.direct(plan, &destinations),
+            has_chunks: ways.iter().any(|way| *way != Way::Direct),
             keys: plan.buffer.keys.clone(),
             chunks: chunks.clone(),
             dead_letters: dead_letters.clone(),
@@ -410,12 +422,7 @@ impl<'p> Opening<'p> {
             chunks,
             dead_letters,
             dead_room,
-            destinations: plan
-                .outputs
-                .iter()
-                .zip(ways)
-                .map(|(name, way)| self.destination(name, way))
-                .collect(),
+            destinations,
             catalog: catalog.clone(),
             stats,
             clock: self.clock,
@@ -429,6 +436,7 @@ impl<'p> Opening<'p> {
             claims: Mutex::default(),
             ended: ended_sender,
             tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
             settled: Notify::new(),
         };
         let flush_at_shutdown = plan.buffer.flush_at_shutdown;
@@ -442,6 +450,13 @@ impl<'p> Opening<'p> {
         )
     }
 
+    /// The ways to the outputs that are driven direct.
+    fn direct(&self, plan: &RoutePlan, destinations: &[Destination]) -> Direct {
+        let direct = destinations.iter().filter(|to| to.way == Way::Direct);
+        let way = |to| Arc::new(DirectWay::new(&plan.name, to, self.clock)) as Arc<dyn PassOn>;
+        direct.map(way).collect()
+    }
+
     fn destination(&self, name: &str, way: Way) -> Destination {
         Destination {
             name: name.into(),
@@ -449,7 +464,8 @@ impl<'p> Opening<'p> {
             slot: Arc::clone(&self.outputs[name].slot),
             way,
             stats: Arc::new(DestinationStats::default()),
-            last_error: Mutex::default(),
+            last_error: Arc::default(),
+            parked: Parked::default(),
         }
     }
 
@@ -473,10 +489,12 @@ fn flush_policy(plan: &BufferPlan) -> FlushPolicy {
     }
 }
 
-fn route_options(plan: &RoutePlan) -> RouteOptions {
+fn route_options(plan: &RoutePlan, ways: &[Way]) -> RouteOptions {
     let buffer = &plan.buffer;
+    let outputs = plan.outputs.iter().zip(ways);
+    let with_chunks = outputs.filter(|(_, way)| **way != Way::Direct);
     RouteOptions {
-        destinations: plan.outputs.clone(),
+        destinations: with_chunks.map(|(name, _)| name.clone()).collect(),
         durability: buffer.durability,
         chunk_limit_bytes: buffer.chunk_limit_size,
         chunk_limit_events: buffer.chunk_limit_records,

@@ -13,13 +13,14 @@ use tokio_util::task::TaskTracker;
 
 use super::health::DriverWatch;
 use super::observe::RouteState;
+use super::room::Parked;
 use super::slot::Slot;
 use crate::buffer::{Evict, Room, RouteStats};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::Clock;
 use crate::flush::{Cause, Decision, DeliveryId, DestinationStats, Resolved, RetryState, Wakeup};
-use crate::output::{Chunk, Delivery, FailureScope, Outcome, Way};
+use crate::output::{Chunk, Delivery, FailureScope, Outcome, Permit, Way};
 
 /// How long a wait for a moment of the wall clock may last before the clock is read again.
 const WALL_CLOCK_RECHECK: Duration = Duration::from_secs(30);
@@ -44,6 +45,8 @@ pub(super) struct RunningRoute {
     pub(super) ended: mpsc::UnboundedSender<Ended>,
     /// Deliveries and burials under way.
     pub(super) tasks: TaskTracker,
+    /// Cancelled when nothing is started any more.
+    pub(super) closing: CancellationToken,
     /// Told whenever a delivery has ended.
     pub(super) settled: Notify,
 }
@@ -54,8 +57,13 @@ pub(super) struct Destination {
     pub(super) slot: Arc<Slot>,
     pub(super) way: Way,
     pub(super) stats: Arc<DestinationStats>,
-    pub(super) last_error: Mutex<Option<String>>,
+    pub(super) last_error: LastError,
+    /// Chunks that the output has no room for.
+    pub(super) parked: Parked,
 }
+
+/// The last failure of a destination, in one line; `None` after a success.
+pub(super) type LastError = Arc<Mutex<Option<String>>>;
 
 /// How a delivery ended.
 pub(super) struct Ended {
@@ -117,6 +125,7 @@ impl RunningRoute {
 
     /// Waits for deliveries and burials under way, at most until `deadline`.
     pub(super) async fn ended(&self, deadline: Instant) {
+        self.closing.cancel();
         self.tasks.close();
         if timeout_at(deadline, self.tasks.wait()).await.is_err() {
             tracing::warn!(
@@ -160,7 +169,13 @@ impl RunningRoute {
                         .chunks
                         .claim_for(chunk, &self.state.outputs[destination])
                     {
-                        Ok(claim) => self.deliver(delivery, destination, failure_count, claim),
+                        Ok(claim) => match self.room_for(delivery, destination, &claim) {
+                            Some(permit) => {
+                                let handle = self.handle(delivery, destination, claim, permit);
+                                self.deliver(destination, failure_count, handle);
+                            }
+                            None => claim.roll_back(),
+                        },
                         Err(error) => self.not_claimed(chunk, error),
                     }
                 }
@@ -182,20 +197,26 @@ impl RunningRoute {
         self.state.scheduler().purged(self.clock.now(), chunk);
     }
 
-    fn deliver(
-        self: &Arc<Self>,
-        delivery: DeliveryId,
-        destination: usize,
-        failure_count: u32,
-        claim: Claim,
-    ) {
-        let chunk = self.chunk(&claim);
+    fn deliver(&self, destination: usize, failure_count: u32, handle: Delivery) {
+        let chunk = handle.chunk();
         let to = &self.destinations[destination];
         to.stats.started(failure_count.saturating_add(1));
         tracing::debug!(
             route = %self.state.name, output = %to.name, chunk = %chunk.id(), failure_count,
             events = chunk.event_count(), "delivery starts"
         );
+        self.tasks.spawn(to.slot.deliver(to.way, handle));
+    }
+
+    /// What the output is given.
+    fn handle(
+        &self,
+        delivery: DeliveryId,
+        destination: usize,
+        claim: Claim,
+        permit: Permit,
+    ) -> Delivery {
+        let chunk = self.chunk(&claim);
         self.claims().insert(delivery, claim);
         let ended = self.ended.clone();
         let resolve = Box::new(move |outcome| {
@@ -206,8 +227,7 @@ impl RunningRoute {
                 outcome,
             });
         });
-        let handle = Delivery::new(chunk, resolve);
-        self.tasks.spawn(to.slot.deliver(to.way, handle));
+        Delivery::new(chunk, resolve).with_permit(permit)
     }
 
     /// The chunk of a claim, as outputs read it.
@@ -354,10 +374,12 @@ impl RunningRoute {
 
 impl Destination {
     pub(super) fn last_error(&self) -> MutexGuard<'_, Option<String>> {
-        self.last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.last_error)
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Deletes the oldest chunks of a route for `overflow: drop_oldest_chunk`.

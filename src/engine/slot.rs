@@ -1,14 +1,20 @@
 //! Where the instance of an output is while the engine runs.
 //!
-//! All routes that lead to an output share its slot, and with it its connections. It is
-//! emptied once, at the end: what is taken out is closed, and nobody can deliver to an empty slot.
+//! All routes that lead to an output share its slot, and with it its connections. The slot can be
+//! given a successor, which takes over what has not been delivered; and it is emptied once, at the
+//! end: what is taken out is closed, and nobody can deliver to an empty slot.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::output::{BoxFuture, Delivery, Instance, LifecycleEvent, Output, Way};
+use forebay_storage::ChunkKey;
+
+use crate::output::{
+    BoxFuture, Delivery, Events, Failure, FailureScope, Instance, LifecycleEvent, Outcome, Output,
+    Ready, Way,
+};
 
 /// How long an output may take to close when its time is over already.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -27,6 +33,12 @@ impl Slot {
         }
     }
 
+    /// Whether a chunk of `key` may come now.
+    pub(super) fn ready(&self, key: &ChunkKey) -> Ready {
+        self.with(|instance| instance.ready(key))
+            .unwrap_or_else(Ready::now)
+    }
+
     /// Starts a delivery; without an instance it is rolled back.
     pub(super) fn deliver(&self, way: Way, delivery: Delivery) -> BoxFuture<'static, ()> {
         let nobody = || Box::pin(std::future::ready(())) as BoxFuture<'static, ()>;
@@ -34,9 +46,33 @@ impl Slot {
             .unwrap_or_else(nobody)
     }
 
+    /// Sends a batch at once.
+    pub(super) async fn process(&self, events: Events) -> Outcome {
+        let sending = self.with(|instance| instance.process(events)).flatten();
+        match sending {
+            Some(sending) => sending.await,
+            None => Outcome::Retry(Failure::new(
+                FailureScope::Destination,
+                "the output is about to close",
+            )),
+        }
+    }
+
     /// Tells the output of its life.
     pub(super) fn tell(&self, event: LifecycleEvent) {
         self.with(|instance| instance.tell(event));
+    }
+
+    /// Has `successor` take over. What is in flight ends in the old instance until `deadline`, and
+    /// goes to the successor after that.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the reload of a configuration calls it")
+    )]
+    pub(super) async fn swap(&self, successor: Output, deadline: Instant) {
+        self.tell(LifecycleEvent::Reload);
+        let before = self.put(Some(Instance::new(successor)));
+        self.close_instance(before, deadline).await;
     }
 
     /// Empties the slot, and closes what was in it.
@@ -68,3 +104,6 @@ impl Slot {
         place.as_ref().map(action)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use crate::clock::Now;
 use crate::config::plan::FlushMode;
 
 mod books;
+mod parking;
 mod queries;
 mod retry;
 #[cfg(test)]
@@ -139,7 +140,7 @@ impl Scheduler {
                 .iter()
                 .filter_map(|debt| match debt.state {
                     DebtState::InFlight { delivery } => Some(delivery),
-                    DebtState::Pending { .. } | DebtState::Burying => None,
+                    DebtState::Pending { .. } | DebtState::Parked | DebtState::Burying => None,
                 })
                 .collect();
             for delivery in running {

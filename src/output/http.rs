@@ -1,4 +1,4 @@
-//! The output to HTTP servers: one request a chunk.
+//! The output to HTTP servers: one request a chunk, or one a batch if it is driven direct.
 //!
 //! Each request carries the header `Idempotency-Key` with the chunk's id in hexadecimal. It is the
 //! same for every attempt at the chunk, also after a restart, so that a server can recognise what
@@ -11,10 +11,12 @@
 use std::io;
 
 use reqwest::header::{HeaderMap, HeaderName};
-use reqwest::{Body, Method, Url};
+use reqwest::{Body, Method, RequestBuilder, Url};
 
 use super::encode::{ChunkEncoder, EncodeError, Format};
-use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Lifecycle, Outcome};
+use super::{
+    BoxFuture, Buffered, Chunk, Direct, Events, Failure, FailureScope, Lifecycle, Outcome,
+};
 use crate::config::plan::{HttpMethod, HttpOutputPlan};
 use crate::placeholder::Template;
 use crate::wire::tls::TlsError;
@@ -109,6 +111,23 @@ impl HttpOutput {
         }
     }
 
+    /// One request for a batch that nobody has stored. It has no `Idempotency-Key`: the same events
+    /// may well come twice.
+    async fn send_events(&self, events: &Events) -> Outcome {
+        let url = match address::of_tag(&self.url, events.tag()) {
+            Ok(url) => url,
+            Err(reason) => return Outcome::Reject { reason },
+        };
+        let (encoder, source) = (self.encoder.clone(), events.clone());
+        let encoded =
+            tokio::task::spawn_blocking(move || encoder.encode_events(&source, Vec::new()));
+        match encoded.await {
+            Ok(Ok(body)) => self.ask(self.to(url).body(body)).await,
+            Ok(Err(error)) => error.outcome(cannot_be_made),
+            Err(panic) => cannot_be_made(&io::Error::other(panic)),
+        }
+    }
+
     async fn send_whole(&self, url: Url, chunk: &Chunk) -> Outcome {
         let (encoder, source) = (self.encoder.clone(), chunk.clone());
         let encoded = tokio::task::spawn_blocking(move || encoder.encode(&source, Vec::new()));
@@ -128,12 +147,17 @@ impl HttpOutput {
     }
 
     async fn request(&self, url: Url, chunk: &Chunk, body: Body) -> Outcome {
-        let request = self
-            .client
-            .request(self.method.clone(), url)
-            .headers(self.headers.clone())
-            .header(IDEMPOTENCY_KEY, chunk.send_id().to_string())
-            .body(body);
+        let id = chunk.send_id().to_string();
+        self.ask(self.to(url).header(IDEMPOTENCY_KEY, id).body(body))
+            .await
+    }
+
+    fn to(&self, url: Url) -> RequestBuilder {
+        let request = self.client.request(self.method.clone(), url);
+        request.headers(self.headers.clone())
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Outcome {
         match request.send().await {
             Ok(response) => Answer::read(response).await.outcome(),
             Err(error) => Outcome::Retry(failure::of(error)),
@@ -146,6 +170,12 @@ impl Lifecycle for HttpOutput {}
 impl Buffered for HttpOutput {
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {
         Box::pin(self.send(chunk))
+    }
+}
+
+impl Direct for HttpOutput {
+    fn process<'a>(&'a self, events: &'a Events) -> BoxFuture<'a, Outcome> {
+        Box::pin(self.send_events(events))
     }
 }
 

@@ -93,7 +93,13 @@ impl Instance {
                     delivery.resolve(outcome);
                 })
             }
-            _ => Box::pin(std::future::ready(())),
+            _ => {
+                delivery.roll_back(Failure::new(
+                    FailureScope::Destination,
+                    "the output takes no chunks",
+                ));
+                Box::pin(std::future::ready(()))
+            }
         }
     }
 

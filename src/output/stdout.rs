@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::encode::{ChunkEncoder, Format};
-use super::{BoxFuture, Buffered, Chunk, Failure, FailureScope, Lifecycle, Outcome};
+use super::encode::{ChunkEncoder, EncodeError, Format};
+use super::{
+    BoxFuture, Buffered, Chunk, Direct, Events, Failure, FailureScope, Lifecycle, Outcome,
+};
 use crate::config::plan::{Compression, StdoutOutputPlan};
 use crate::event::FieldPathError;
 
@@ -57,15 +59,19 @@ impl StdoutOutput {
         })
     }
 
-    async fn print(&self, chunk: &Chunk) -> Outcome {
+    /// Prints what `encode` writes.
+    async fn print(
+        &self,
+        encode: impl FnOnce(&ChunkEncoder, &File) -> Result<(), EncodeError> + Send + 'static,
+    ) -> Outcome {
         // Waiting for the turn takes no thread; the lock goes along, so that an attempt that was
         // given up ends before the next begins.
         let to = Arc::clone(&self.to).lock_owned().await;
-        let (encoder, chunk) = (self.encoder.clone(), chunk.clone());
+        let encoder = self.encoder.clone();
         let printed = tokio::task::spawn_blocking(move || {
             // Another output of this kind has a lock of its own.
             let _alone = io::stdout().lock();
-            encoder.encode(&chunk, &*to).map(drop)
+            encode(&encoder, &to)
         });
         match printed.await {
             Ok(Ok(())) => Outcome::Delivered,
@@ -79,7 +85,15 @@ impl Lifecycle for StdoutOutput {}
 
 impl Buffered for StdoutOutput {
     fn write<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.print(chunk))
+        let chunk = chunk.clone();
+        Box::pin(self.print(move |encoder, to| encoder.encode(&chunk, to).map(drop)))
+    }
+}
+
+impl Direct for StdoutOutput {
+    fn process<'a>(&'a self, events: &'a Events) -> BoxFuture<'a, Outcome> {
+        let events = events.clone();
+        Box::pin(self.print(move |encoder, to| encoder.encode_events(&events, to).map(drop)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::output::forward::ForwardOutput;
 use crate::output::http::HttpOutput;
 use crate::output::null::NullOutput;
 use crate::output::stdout::StdoutOutput;
-use crate::output::{BoxFuture, Output};
+use crate::output::{BoxFuture, Buffered, Direct, Output, Preference};
 
 /// A type of output.
 pub trait OutputPlugin: Plugin {
@@ -68,10 +68,12 @@ impl Registry {
                     .time_needed(time_needed)
                     .into()
             }
-            OutputPlan::Http(plan) => buffered(HttpOutput::open(plan)?),
-            OutputPlan::File(plan) => buffered(FileOutput::open(plan)?),
-            OutputPlan::Stdout(plan) => buffered(StdoutOutput::open(plan)?),
-            OutputPlan::Null => buffered(NullOutput),
+            OutputPlan::Http(plan) => either(HttpOutput::open(plan)?, plan.buffered),
+            OutputPlan::File(plan) => Output::of(Arc::new(FileOutput::open(plan)?))
+                .buffered()
+                .into(),
+            OutputPlan::Stdout(plan) => either(StdoutOutput::open(plan)?, plan.buffered),
+            OutputPlan::Null(plan) => either(NullOutput, plan.buffered),
             OutputPlan::Other(plan) => match self.outputs.get(plan.type_name) {
                 Some(output) => output.open(plan, context).await?,
                 None => return Err(format!("no output type is called `{}`", plan.type_name).into()),
@@ -80,6 +82,15 @@ impl Registry {
     }
 }
 
-fn buffered(output: impl crate::output::Buffered) -> Output {
-    Output::of(Arc::new(output)).buffered().into()
+/// An output that can be driven by chunks or by batches.
+fn either(output: impl Buffered + Direct, prefers_buffer: bool) -> Output {
+    let preference = Preference {
+        buffered: prefers_buffer,
+        ..Preference::default()
+    };
+    Output::of(Arc::new(output))
+        .direct()
+        .buffered()
+        .prefer(preference)
+        .into()
 }

@@ -10,6 +10,7 @@ mod damage;
 mod dead_letters;
 mod delivery;
 mod destinations;
+mod direct;
 mod doctor;
 mod harness;
 mod hostile;

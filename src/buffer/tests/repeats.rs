@@ -84,6 +84,8 @@ impl Rig {
             making_room: Semaphore::new(1),
             evict,
             repeats: Some(repeats),
+            direct: Vec::new(),
+            has_chunks: true,
             stats: Arc::default(),
             clock: Clock::start(),
         });

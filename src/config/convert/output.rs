@@ -9,7 +9,8 @@ use crate::config::defaults::output as defaults;
 use crate::config::error::{At, Position, Problems};
 use crate::config::plan::{
     ClientIdentity, ClientSecurity, ClientTls, Compression, FileFormat, FileOutputPlan,
-    ForwardOutputPlan, HttpFormat, HttpMethod, HttpOutputPlan, OutputPlan, StdoutOutputPlan,
+    ForwardOutputPlan, HttpFormat, HttpMethod, HttpOutputPlan, NullOutputPlan, OutputPlan,
+    StdoutOutputPlan,
 };
 use crate::config::schema;
 use crate::config::types::{PluginKind, Types};
@@ -36,11 +37,14 @@ pub(super) fn output(
         schema::Output::File(output) => file(*output, name, problems),
         schema::Output::Stdout(output) => {
             let format = format(output.format, output.fields, name, problems)?;
-            Some(OutputPlan::Stdout(StdoutOutputPlan { format }))
+            Some(OutputPlan::Stdout(StdoutOutputPlan {
+                format,
+                buffered: output.buffered.or_default_of(true),
+            }))
         }
         schema::Output::Null(output) => {
-            let schema::NullOutput = *output;
-            Some(OutputPlan::Null)
+            let buffered = output.buffered.or_default_of(true);
+            Some(OutputPlan::Null(NullOutputPlan { buffered }))
         }
     }
 }
@@ -164,6 +168,7 @@ fn http(output: schema::HttpOutput, name: Position, problems: &mut Problems) -> 
         ),
         url: url?,
         tls: tls?,
+        buffered: output.buffered.or_default_of(true),
     }))
 }
 

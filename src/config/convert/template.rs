@@ -50,6 +50,6 @@ fn template_of(output: &OutputPlan) -> Option<&Template> {
         OutputPlan::Forward(output) => output.tag.as_ref(),
         OutputPlan::Http(output) => Some(&output.url),
         OutputPlan::File(output) => Some(&output.path),
-        OutputPlan::Stdout(_) | OutputPlan::Null | OutputPlan::Other(_) => None,
+        OutputPlan::Stdout(_) | OutputPlan::Null(_) | OutputPlan::Other(_) => None,
     }
 }

@@ -276,7 +276,7 @@ fn csv_has_its_columns() {
 
 #[test]
 fn an_output_may_be_null() {
-    assert!(matches!(output("null", &[]), OutputPlan::Null));
+    assert!(matches!(output("null", &[]), OutputPlan::Null(_)));
 }
 
 #[test]

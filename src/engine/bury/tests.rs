@@ -88,7 +88,8 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
             )),
             way: Way::Buffered,
             stats: Arc::new(DestinationStats::default()),
-            last_error: Mutex::default(),
+            last_error: Arc::default(),
+            parked: crate::engine::room::Parked::default(),
         }],
         catalog: Catalog::disabled(),
         stats: Arc::default(),
@@ -98,6 +99,7 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
         claims: Mutex::new(HashMap::new()),
         ended: sender,
         tasks: TaskTracker::new(),
+        closing: CancellationToken::new(),
         settled: Notify::new(),
     };
     Rig {

@@ -44,6 +44,8 @@ pub(super) enum DebtState {
     InFlight {
         delivery: DeliveryId,
     },
+    /// In no queue: the destination has no room for it.
+    Parked,
     /// Being copied to the dead letters.
     Burying,
 }

@@ -76,7 +76,7 @@ impl Scheduler {
         match self.chunks.get(&chunk) {
             Some(Tracked::Queued { debts, .. }) => debts
                 .iter()
-                .any(|debt| !matches!(debt.state, DebtState::Pending { .. })),
+                .any(|debt| !matches!(debt.state, DebtState::Pending { .. } | DebtState::Parked)),
             Some(Tracked::Staged { .. }) | None => false,
         }
     }

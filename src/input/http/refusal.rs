@@ -82,9 +82,16 @@ impl Refusal {
             }
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            // The destination's word is final: the same request would fail again.
+            Self::Refused(Refused::NotTaken {
+                retry_after: None, ..
+            }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoMemory
             | Self::Refused(
-                Refused::HeldBack { .. } | Refused::NotStored { .. } | Refused::Stopping,
+                Refused::HeldBack { .. }
+                | Refused::NotStored { .. }
+                | Refused::NotTaken { .. }
+                | Refused::Stopping,
             ) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -92,6 +99,7 @@ impl Refusal {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused(Refused::HeldBack { retry_after, .. }) => Some(*retry_after),
+            Self::Refused(Refused::NotTaken { retry_after, .. }) => *retry_after,
             Self::NoMemory | Self::Refused(Refused::NotStored { .. } | Refused::Stopping) => {
                 Some(RETRY_AFTER)
             }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{EncodeError, EventWriter, Format};
 use crate::config::plan::Compression;
-use crate::output::Chunk;
+use crate::output::{Chunk, Events};
 
 /// Writes chunks in one format and packing. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,6 +29,16 @@ impl ChunkEncoder {
                 writer.write_payload(frame.tag, frame.payload)?;
             }
         }
+        writer.finish()
+    }
+
+    /// Writes all events of a batch to `to`, which is given back flushed. Blocks.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub(crate) fn encode_events<W: Write>(&self, events: &Events, to: W) -> Result<W, EncodeError> {
+        let mut writer = EventWriter::new(self.format.clone(), self.compression, to)?;
+        writer.write_payload(events.tag(), events.payload())?;
         writer.finish()
     }
 }

@@ -1,8 +1,11 @@
 //! Where requests go.
 
+use forebay_storage::ChunkKey;
 use reqwest::Url;
 
 use super::OpenError;
+use crate::chunk_key::Zone;
+use crate::clock::random_u64;
 use crate::output::Chunk;
 use crate::placeholder::Template;
 
@@ -36,7 +39,27 @@ pub(super) fn of(template: &Template, chunk: &Chunk) -> Result<Url, String> {
     let text = template
         .render_url(chunk.key(), chunk.id(), chunk.zone())
         .map_err(|error| error.to_string())?;
-    Url::parse(&text).map_err(|error| format!("the address is no URL: {error}"))
+    parse(&text)
+}
+
+/// The address for a batch of `tag` that is in no chunk.
+///
+/// # Errors
+/// As [`of`].
+pub(super) fn of_tag(template: &Template, tag: &str) -> Result<Url, String> {
+    let key = ChunkKey {
+        tag: Some(tag.to_owned()),
+        ..ChunkKey::default()
+    };
+    let id = format!("{:016x}{:016x}", random_u64(), random_u64());
+    let text = template
+        .render_url(&key, id, &Zone::utc())
+        .map_err(|error| error.to_string())?;
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<Url, String> {
+    Url::parse(text).map_err(|error| format!("the address is no URL: {error}"))
 }
 
 /// Schemes are written in any case.

@@ -26,6 +26,7 @@ fn plan(url: &str) -> HttpOutputPlan {
             server_name: None,
             identity: None,
         },
+        buffered: true,
     }
 }
 

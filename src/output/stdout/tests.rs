@@ -6,7 +6,14 @@ use crate::output::testing::{chunk, numbered};
 
 fn output(to: File) -> StdoutOutput {
     let format = FileFormat::Json;
-    StdoutOutput::over(to, &StdoutOutputPlan { format }).unwrap()
+    StdoutOutput::over(
+        to,
+        &StdoutOutputPlan {
+            format,
+            buffered: true,
+        },
+    )
+    .unwrap()
 }
 
 #[tokio::test]
