@@ -29,6 +29,7 @@ mod lifecycle;
 pub mod null;
 mod ready;
 mod reason;
+pub mod runner;
 pub mod stdout;
 #[cfg(test)]
 pub(crate) mod testing;
