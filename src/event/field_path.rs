@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::msgpack::{Cursor, Error, Value};
+use super::{Record, Value};
+use crate::msgpack::{Cursor, Error, Value as Token};
 
 /// A field of a record: a name (`user`, dots being part of it), or steps into nested values
 /// (`$.a.b`, `$.a[0].b`).
@@ -96,14 +97,46 @@ impl FieldPath {
         }
         Some(value)
     }
+
+    /// As [`find`](Self::find), in an unpacked record.
+    pub(super) fn find_in<'r>(&self, record: &'r Record) -> Option<&'r Value> {
+        let (first, rest) = self.steps.split_first()?;
+        let Step::Key(name) = first else { return None };
+        rest.iter()
+            .try_fold(record.get(name)?, |value, step| step.find_in(value))
+    }
+
+    /// Takes the field out of the map that holds it.
+    pub(super) fn take_from(&self, record: &mut Record) -> Option<Value> {
+        let (Step::Key(name), way) = self.steps.split_last()? else {
+            return None;
+        };
+        let mut map = record;
+        for step in way {
+            let Step::Key(name) = step else { return None };
+            let Value::Map(inner) = map.get_mut(name)? else {
+                return None;
+            };
+            map = inner;
+        }
+        map.remove(name)
+    }
 }
 
 impl Step {
+    fn find_in<'r>(&self, value: &'r Value) -> Option<&'r Value> {
+        match (self, value) {
+            (Self::Key(name), Value::Map(record)) => record.get(name),
+            (Self::Index(index), Value::Array(values)) => values.get(*index as usize),
+            _ => None,
+        }
+    }
+
     fn find<'a>(&self, value: &'a [u8]) -> Result<Option<&'a [u8]>, Error> {
         let mut cursor = Cursor::new(value);
         match (self, cursor.read()?) {
-            (Self::Key(name), Value::Map(count)) => member(&mut cursor, count, name.as_bytes()),
-            (Self::Index(index), Value::Array(count)) if *index < count => {
+            (Self::Key(name), Token::Map(count)) => member(&mut cursor, count, name.as_bytes()),
+            (Self::Index(index), Token::Array(count)) if *index < count => {
                 cursor.skip_many(u64::from(*index))?;
                 cursor.skip().map(Some)
             }
@@ -116,7 +149,7 @@ fn member<'a>(cursor: &mut Cursor<'a>, count: u32, name: &[u8]) -> Result<Option
     for _ in 0..count {
         let mut key = *cursor;
         cursor.skip()?;
-        if key.read()? == Value::Str(name) {
+        if key.read()? == Token::Str(name) {
             return cursor.skip().map(Some);
         }
         cursor.skip()?;

@@ -115,6 +115,26 @@ pub fn map_head(out: &mut Vec<u8>, count: usize) {
     }
 }
 
+/// Appends an extension: its type and data.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each arm's pattern is the range of the type it casts to"
+)]
+pub fn ext(out: &mut Vec<u8>, kind: i8, data: &[u8]) {
+    match data.len() {
+        1 => out.push(0xd4),
+        2 => out.push(0xd5),
+        4 => out.push(0xd6),
+        8 => out.push(0xd7),
+        16 => out.push(0xd8),
+        size @ 0..=0xff => tagged(out, 0xc7, (size as u8).to_be_bytes()),
+        size @ 0x100..=0xffff => tagged(out, 0xc8, (size as u16).to_be_bytes()),
+        size => tagged(out, 0xc9, length(size).to_be_bytes()),
+    }
+    out.push(kind.cast_unsigned());
+    out.extend_from_slice(data);
+}
+
 /// Appends an `EventTime`: 10 bytes.
 pub fn event_time(out: &mut Vec<u8>, seconds: u32, nanoseconds: u32) {
     out.extend_from_slice(&[0xd7, EVENT_TIME_EXT.cast_unsigned()]);
