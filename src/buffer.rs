@@ -23,6 +23,7 @@ pub use direct::{Direct, PassOn, Passing};
 pub use ready::READY_SIZE_MAX;
 pub use repeats::Repeats;
 pub use room::Room;
+pub(crate) use route_buffer::unhurried;
 pub use route_buffer::{Evict, RouteBuffer};
 pub use router::Router;
 pub use stats::{HeldBack, IntakeStats, RouteStats};
@@ -38,6 +39,23 @@ pub struct Incoming<'a> {
     /// 65,535 bytes; empty if it gave nothing.
     pub batch_id: &'a [u8],
     /// How long the sender may be held back while a buffer is full; `None`: until there is room.
+    pub patience: Option<Duration>,
+}
+
+/// Events that are given up before they are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    /// The events' tag; never empty.
+    pub tag: &'a str,
+    /// MessagePack entries back to back.
+    pub payload: &'a [u8],
+    /// How many there are.
+    pub event_count: u64,
+    /// Why, in few words that are the same for many events: each reason has chunks of its own.
+    pub reason: &'a str,
+    /// More about the reason, of which the same holds.
+    pub detail: &'a str,
+    /// As in [`Incoming`].
     pub patience: Option<Duration>,
 }
 
@@ -182,7 +200,7 @@ impl Pending {
     }
 }
 
-fn malformed(error: &msgpack::Error, payload: &[u8]) -> Refused {
+pub(crate) fn malformed(error: &msgpack::Error, payload: &[u8]) -> Refused {
     let offset = match *error {
         msgpack::Error::Incomplete { .. } => payload.len(),
         msgpack::Error::Malformed { offset, .. } | msgpack::Error::TooDeep { offset } => offset,

@@ -2,8 +2,8 @@
 //!
 //! Order of a start: store (which takes the directory's lock and recovers), catalogue, outputs,
 //! inputs' sockets; then the route drivers, and the inputs last, so that nothing is taken in
-//! before it can be kept. Order of a stop: inputs, what they took in is synced, deliveries until
-//! the deadline, outputs, store. What is not delivered by then stays on disk.
+//! before it can be kept. Order of a stop: inputs, filters, what they gave is synced,
+//! deliveries until the deadline, outputs, store. What is not delivered by then stays on disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::buffer::Intake;
 use crate::clock::Clock;
 use crate::config::plan::Plan;
+use crate::filter::Strain;
 use crate::input::InputContext;
 use crate::output::LifecycleEvent;
 use crate::registry::{Commons, Registry};
@@ -24,6 +25,7 @@ use crate::registry::{Commons, Registry};
 mod bury;
 mod descriptors;
 mod direct;
+mod filters;
 mod health;
 mod inputs;
 mod inspect;
@@ -55,6 +57,8 @@ pub struct Engine {
     commons: Commons,
     inputs: Vec<OpenInput>,
     intake: Intake,
+    /// The filters before the router, which the intake leads through; `None` if there are none.
+    strain: Option<Arc<Strain>>,
     inspector: Arc<Inspector>,
     signals: Signals,
     /// Cancelled when senders are to be taken no more events from.
@@ -66,6 +70,13 @@ struct OpenRoute {
     route: Arc<RunningRoute>,
     ended: mpsc::UnboundedReceiver<Ended>,
     flush_at_shutdown: bool,
+}
+
+/// Filters that are called when their time comes.
+struct Ticking {
+    strain: Arc<Strain>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Engine {
@@ -98,6 +109,7 @@ impl Engine {
             drivers.spawn(Arc::clone(&route).drive(ended, stop_drivers.clone()));
             routes.push((route, flush_at_shutdown));
         }
+        let filters = self.start_filters();
         let inputs = self.start_inputs();
         tracing::info!(routes = routes.len(), "forebay runs");
         while self.signals.next().await == Signal::Flush {
@@ -111,6 +123,7 @@ impl Engine {
         }
         self.commons.tell(LifecycleEvent::Urgent { deadline });
         self.stop_inputs(&inputs, deadline).await;
+        self.stop_filters(filters, deadline).await;
         self.drain(&routes, deadline).await;
         stop_drivers.cancel();
         drivers.close();
@@ -138,6 +151,30 @@ impl Engine {
         }
         tasks.close();
         tasks
+    }
+
+    /// Has the filters called when their time comes.
+    fn start_filters(&self) -> Option<Ticking> {
+        let strain = Arc::clone(self.strain.as_ref()?);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Arc::clone(&strain).drive(stop.clone()));
+        Some(Ticking { strain, stop, task })
+    }
+
+    /// Has the filters say what they still have to say; it is stored as far as there is room.
+    async fn stop_filters(&self, filters: Option<Ticking>, deadline: Instant) {
+        let Some(Ticking { strain, stop, task }) = filters else {
+            return;
+        };
+        stop.cancel();
+        let closed = async {
+            // A panic in it has been logged.
+            let _ = task.await;
+            strain.close().await;
+        };
+        if tokio::time::timeout_at(deadline, closed).await.is_err() {
+            tracing::warn!("filters did not stop in time; what they had gathered is lost");
+        }
     }
 
     /// Takes no more events; what was taken in is acknowledged.

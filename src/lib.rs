@@ -18,12 +18,15 @@ pub mod route;
 
 pub mod placeholder;
 
+pub mod decoder;
+
 pub mod config;
 
 pub mod buffer;
 
 pub mod flush;
 
+pub mod filter;
 pub mod input;
 pub mod output;
 

@@ -2,8 +2,8 @@
 //!
 //! Every family stands in one table ([`table`]) with its name, type, help and the way its value is
 //! found. Values are read at scrape from a [`Snapshot`], so nothing is counted twice and no gauge
-//! can drift. Labels are names from the configuration (input, route, output) or words from the
-//! table (reason, scope, state); never anything that a sender chooses, such as a tag.
+//! can drift. Labels are names from the configuration (input, filter, route, output) or words from the
+//! table (reason, scope, state, went); never anything that a sender chooses, such as a tag.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -16,7 +16,8 @@ mod table;
 mod tests;
 
 pub use snapshot::{
-    CatalogSample, ChunkTotals, DestinationSample, InputSample, RouteSample, Snapshot, StoreSample,
+    CatalogSample, ChunkTotals, DestinationSample, FilterSample, InputSample, RouteSample,
+    Snapshot, StoreSample,
 };
 
 /// The content type of what [`Metrics::render`] returns.

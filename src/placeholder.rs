@@ -23,6 +23,7 @@ use crate::chunk_key::{KeySpec, Zone};
 use crate::event::FieldPath;
 
 mod coverage;
+pub mod event;
 mod parse;
 mod serde;
 mod traversal;

@@ -17,10 +17,12 @@
 //! match is bounded by tag times pattern, whatever a pattern looks like.
 
 mod automaton;
+mod memo;
 mod parse;
 mod router;
 
 use automaton::Automaton;
+pub use memo::TagMemo;
 pub use router::TagRouter;
 
 /// Most bytes of a list of patterns.

@@ -10,8 +10,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules under these are plugins: none imports another of the same kind.
-const PLUGIN_KINDS: [(&str, &[&str]); 2] = [
+const PLUGIN_KINDS: [(&str, &[&str]); 3] = [
     ("input", &["forward", "http"]),
+    (
+        "filter",
+        &[
+            "counter",
+            "grep",
+            "heartbeat_watch",
+            "parser",
+            "record_transformer",
+            "rewrite_tag",
+            "rollup",
+            "route",
+        ],
+    ),
     ("output", &["forward", "http", "file", "stdout", "null"]),
 ];
 

@@ -34,6 +34,7 @@ impl Inspect for Canned {
             started: Moment(0),
             uptime_s: 1.5,
             health: self.health.clone(),
+            filters: Vec::new(),
             inputs: vec![],
             routes: vec![],
         }

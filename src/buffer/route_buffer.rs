@@ -16,7 +16,7 @@ use super::repeats::{Fingerprint, Repeats, Stamp, Turn};
 use super::room::{NoRoom, Room};
 use super::split::{Piece, PieceLimits, pieces};
 use super::stats::RouteStats;
-use super::{Incoming, Refused, malformed};
+use super::{Failed, Incoming, Refused, malformed};
 use crate::chunk_key::{Group, KeySpec, group};
 use crate::clock::Clock;
 use crate::config::plan::Overflow;
@@ -282,7 +282,10 @@ impl RouteBuffer {
             note: None,
         };
         match self.try_append(place, append) {
-            Err(AppendError::Invalid(why)) => self.bury(batch.tag, why, append, deadline).await,
+            Err(AppendError::Invalid(why)) => {
+                let note = at_intake("not an event", why);
+                self.bury(batch.tag, &note, append, deadline).await
+            }
             // That passes soon, and to delete a chunk would not help.
             Err(AppendError::OutOfFiles(_)) => self.wait(place, append, deadline).await,
             Err(error) if is_full(&error) => match self.overflow {
@@ -374,30 +377,49 @@ impl RouteBuffer {
             time_min_ns: 0,
             time_max_ns: 0,
         };
-        let appended = self
-            .bury(tag, &rejected.why.to_string(), append, deadline)
-            .await?;
+        let note = at_intake("not an event", &rejected.why.to_string());
+        let appended = self.bury(tag, &note, append, deadline).await?;
         stored.receipts.push(appended.receipt);
         stored.set_aside_count += rejected.event_count;
         counter.fetch_add(rejected.event_count, Relaxed);
         Ok(())
     }
 
+    /// Keeps events that somebody before the route has given up.
+    pub(super) async fn bury_failed(&self, failed: Failed<'_>) -> Result<Stored, Refused> {
+        let deadline = failed.patience.map(|patience| Instant::now() + patience);
+        let note = at_intake(failed.reason, failed.detail);
+        let append = Append {
+            tag: failed.tag,
+            batch_id: &[],
+            payload: failed.payload,
+            event_count: u32::try_from(failed.event_count).unwrap_or(u32::MAX),
+            time_min_ns: 0,
+            time_max_ns: 0,
+        };
+        let appended = self.bury(failed.tag, &note, append, deadline).await?;
+        Ok(Stored {
+            receipts: vec![appended.receipt],
+            event_count: 0,
+            set_aside_count: failed.event_count,
+            passing: Vec::new(),
+        })
+    }
+
     /// Appends to the dead letters what no chunk of the route can take.
     async fn bury(
         &self,
         tag: &str,
-        why: &str,
+        note: &DeadNote,
         append: Append<'_>,
         deadline: Option<Instant>,
     ) -> Result<Appended, Refused> {
-        let note = at_intake(why);
         let append = Append { tag, ..append };
         let place = Place {
             route: &self.dead_letters,
             room: &self.dead_room,
             key: &ChunkKey::default(),
-            note: Some(&note),
+            note: Some(note),
         };
         match self.try_append(place, append) {
             Err(error) if may_pass(&error) => self.wait(place, append, deadline).await,
@@ -443,9 +465,9 @@ impl RouteBuffer {
 }
 
 /// One note for each kind of fault, so that entries with the same fault share a chunk.
-fn at_intake(why: &str) -> DeadNote {
+fn at_intake(reason: &str, why: &str) -> DeadNote {
     DeadNote {
-        reason: "not an event".to_owned(),
+        reason: reason.to_owned(),
         destination: None,
         attempts: 0,
         first_failure_ns: 0,

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::direct;
 use super::route_buffer::{RouteBuffer, Stored};
 use super::stats::IntakeStats;
-use super::{Accept, Incoming, Pending, Ready, Refused, malformed};
+use super::{Accept, Failed, Incoming, Pending, Ready, Refused, malformed};
 use crate::event;
 use crate::route::TagRouter;
 
@@ -23,6 +23,49 @@ impl Router {
     #[must_use]
     pub fn new(routes: TagRouter<Arc<RouteBuffer>>, stats: Arc<IntakeStats>) -> Self {
         Self { routes, stats }
+    }
+
+    /// The names of the routes, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let routes = self.routes.iter();
+        routes.map(|route| route.name.clone()).collect()
+    }
+
+    /// The place of the route that takes `tag`.
+    #[must_use]
+    pub fn by_tag(&self, tag: &str) -> Option<usize> {
+        self.routes.index(tag)
+    }
+
+    /// Hands a batch to the route at a place, whatever its tag.
+    ///
+    /// # Errors
+    /// As [`Intake::accept`](super::Intake::accept).
+    pub async fn store(&self, route: usize, batch: Incoming<'_>) -> Result<Pending, Refused> {
+        let Some(buffer) = self.routes.get(route) else {
+            return self.unmatched(batch);
+        };
+        let stored = buffer.accept(batch).await?;
+        Ok(pending(Arc::clone(buffer), stored))
+    }
+
+    /// Hands plain entries, of which each is an event, to the dead letters of the route at a place.
+    ///
+    /// # Errors
+    /// As [`Intake::accept`](super::Intake::accept).
+    pub async fn bury(&self, route: usize, failed: Failed<'_>) -> Result<Pending, Refused> {
+        let Some(buffer) = self.routes.get(route) else {
+            return Err(Refused::Stopping);
+        };
+        let stored = buffer.bury_failed(failed).await?;
+        Ok(pending(Arc::clone(buffer), stored))
+    }
+
+    /// Counts events that no route takes.
+    pub fn count_unmatched(&self, event_count: u64) {
+        let unmatched = &self.stats.events_unmatched;
+        unmatched.fetch_add(event_count, Relaxed);
     }
 
     async fn route(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {

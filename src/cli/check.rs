@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::config::plan::{
-    BufferPlan, Durability, FlushMode, HttpMethod, HttpOutputPlan, InputPlan, OutputPlan, Overflow,
-    Plan, RoutePlan,
+    BufferPlan, Durability, FilterPlan, FlushMode, HttpMethod, HttpOutputPlan, InputPlan, OnError,
+    OutputPlan, Overflow, Plan, RoutePlan,
 };
 
 /// Prints the plan, one thing a line.
@@ -17,6 +17,9 @@ pub(super) fn check(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "data    {}", plan.data_dir.display())?;
     for (name, input) in &plan.inputs {
         writeln!(out, "input   {name}: {}", describe_input(input))?;
+    }
+    for filter in &plan.filters {
+        writeln!(out, "filter  {}", describe_filter(filter))?;
     }
     for route in &plan.routes {
         writeln!(out, "route   {}", describe_route(route))?;
@@ -48,6 +51,23 @@ fn describe_input(input: &InputPlan) -> String {
             format!("{scheme}://{}", input.listen)
         }
     }
+}
+
+fn describe_filter(filter: &FilterPlan) -> String {
+    let tags = filter
+        .matcher
+        .as_ref()
+        .map_or("**", |matcher| matcher.as_str());
+    let on_error = match filter.on_error {
+        OnError::Keep => "what it fails on goes on unchanged",
+        OnError::Tag => "what it fails on goes on as `filter_failed.` and its tag",
+        OnError::DeadLetter => "what it fails on goes to the dead letters",
+    };
+    format!(
+        "{}: {} of {tags}; {on_error}",
+        filter.name,
+        filter.kind.name()
+    )
 }
 
 fn describe_route(route: &RoutePlan) -> String {

@@ -17,6 +17,7 @@ use super::types::{Other, OtherPlan, PluginKind, Reading, Types};
 mod buffer;
 mod buffer_defaults;
 mod check;
+mod filter;
 mod input;
 mod keys;
 mod output;
@@ -33,6 +34,7 @@ pub(super) fn plan(config: schema::Config, types: &dyn Types, problems: &mut Pro
     let routes = section(config.routes, "routes", problems);
     let outputs = config.outputs.map_or_else(Named::new, |at| at.value);
     let (routes, outputs) = routes_and_outputs(routes, outputs, types, problems);
+    let route_names: Vec<_> = routes.iter().map(|route| route.name.clone()).collect();
     Plan {
         data_dir: data_dir(config.data_dir, problems),
         stop_timeout: config.stop_timeout.or_default_of(defaults::STOP_TIMEOUT),
@@ -40,6 +42,7 @@ pub(super) fn plan(config: schema::Config, types: &dyn Types, problems: &mut Pro
             .open_files_max
             .map(|at| open_files_max(&at, problems)),
         inputs: input::inputs(inputs, &mut listeners, types, problems),
+        filters: filter::filters(config.filters, &route_names, problems),
         routes,
         outputs,
         admin: config.admin.map(|at| admin(at, &mut listeners, problems)),

@@ -53,6 +53,18 @@ pub(super) mod buffer {
     pub(in super::super) const RETRY_TIMEOUT: Duration = Duration::from_secs(72 * 3600);
 }
 
+pub(super) mod filter {
+    use super::Duration;
+
+    pub(in super::super) const INTERVAL: Duration = Duration::from_secs(60);
+    pub(in super::super) const KEYS_MAX: usize = 10_000;
+    pub(in super::super) const SOURCES_MAX: usize = 10_000;
+    pub(in super::super) const COUNTER_TAG: &str = "counter";
+    pub(in super::super) const ROLLUP_TAG: &str = "rollup";
+    pub(in super::super) const MISSING_TAG: &str = "heartbeat.missing";
+    pub(in super::super) const BACK_TAG: &str = "heartbeat.back";
+}
+
 pub(super) mod output {
     use super::Duration;
 

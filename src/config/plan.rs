@@ -9,6 +9,12 @@ pub use forebay_storage::Durability;
 use secrecy::SecretString;
 
 pub use super::types::OtherPlan;
+mod filter;
+
+pub use filter::{
+    FieldPattern, FilterKind, FilterPlan, GrepPlan, HeartbeatWatchPlan, OnError, ParserPlan,
+    RecordTransformerPlan, RewriteRule, RewriteTagPlan, RollupPlan, RouteFilterPlan, WindowPlan,
+};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -21,6 +27,8 @@ pub struct Plan {
     pub open_files_max: Option<usize>,
     /// Inputs by name.
     pub inputs: BTreeMap<String, InputPlan>,
+    /// Filters in the order of the file.
+    pub filters: Vec<FilterPlan>,
     /// Routes in the order of the file: the first that matches takes the event.
     pub routes: Vec<RoutePlan>,
     /// Outputs by name; each is named by at least one route.

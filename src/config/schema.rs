@@ -16,6 +16,8 @@ use super::plan::{
     Compression, Durability, FlushMode, HttpFormat, HttpMethod, Overflow, RetryKind,
 };
 
+pub(super) mod filter;
+
 tables! {
     /// The whole file.
     Config {
@@ -23,6 +25,7 @@ tables! {
         stop_timeout: Duration,
         open_files_max: usize,
         inputs: Named<Input>,
+        filters: Named<filter::Filter>,
         routes: Named<Route>,
         outputs: Named<Output>,
         admin: Admin,

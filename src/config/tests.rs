@@ -8,6 +8,7 @@ use super::{Error, Lookup, load_str};
 mod any;
 mod bad;
 mod examples;
+mod filters;
 mod good;
 
 /// An environment with one variable and one file.

@@ -6,19 +6,21 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use forebay_storage::{ChunkId, ChunkInfo, Phase, Route, Store};
 
+use super::filters::FilterHandle;
 use super::health::Faults;
 use super::inputs::InputHandle;
 use super::route::{Destination, RunningRoute};
 use super::status::{
     ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EventCursor, EventPage,
-    Health, InputReport, Inspect, Limits, Moment, RouteReport, Status, Unreadable,
+    FilterReport, Health, InputReport, Inspect, Limits, Moment, RouteReport, Status, Unreadable,
 };
 use crate::buffer::IntakeStats;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Now};
 use crate::config::plan::{Durability, Overflow, RoutePlan};
 use crate::metrics::{
-    CatalogSample, DestinationSample, InputSample, Metrics, RouteSample, Snapshot, StoreSample,
+    CatalogSample, DestinationSample, FilterSample, InputSample, Metrics, RouteSample, Snapshot,
+    StoreSample,
 };
 
 mod chunks;
@@ -35,6 +37,7 @@ pub(super) struct Inspector {
     pub(super) plans: Vec<RoutePlan>,
     pub(super) routes: Vec<Arc<RunningRoute>>,
     pub(super) inputs: Vec<InputHandle>,
+    pub(super) filters: Vec<FilterHandle>,
     pub(super) intake_stats: Arc<IntakeStats>,
     pub(super) faults: Arc<Faults>,
 }
@@ -67,6 +70,7 @@ impl Inspect for Inspector {
             uptime_s: uptime.as_secs_f64(),
             health: self.health(),
             inputs: self.inputs.iter().map(input_report).collect(),
+            filters: self.filters.iter().map(filter_report).collect(),
             routes: self.routes(),
         }
     }
@@ -157,6 +161,7 @@ impl Inspector {
             is_ready: self.health().ready,
             events_unmatched: self.intake_stats.events_unmatched.load(Relaxed),
             inputs: self.inputs.iter().map(input_sample).collect(),
+            filters: self.filters.iter().map(filter_sample).collect(),
             routes: self
                 .routes
                 .iter()
@@ -266,6 +271,27 @@ fn input_sample(input: &InputHandle) -> InputSample {
     InputSample {
         name: Arc::clone(&input.name),
         stats: Arc::clone(&input.stats),
+    }
+}
+
+fn filter_report(filter: &FilterHandle) -> FilterReport {
+    let stats = &filter.stats;
+    FilterReport {
+        name: filter.name.to_string(),
+        kind: filter.kind,
+        events: stats.events.load(Relaxed),
+        blocked: stats.blocked.load(Relaxed),
+        failed_kept: stats.failed_kept.load(Relaxed),
+        failed_tagged: stats.failed_tagged.load(Relaxed),
+        failed_dead: stats.failed_dead.load(Relaxed),
+        injected: stats.injected.load(Relaxed),
+    }
+}
+
+fn filter_sample(filter: &FilterHandle) -> FilterSample {
+    FilterSample {
+        name: Arc::clone(&filter.name),
+        stats: Arc::clone(&filter.stats),
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::descriptors::Descriptors;
 use super::direct::DirectWay;
+use super::filters::FilterHandle;
 use super::health::Faults;
 use super::inputs::OpenInput;
 use super::inspect::Inspector;
@@ -27,12 +28,13 @@ use super::signals::Signals;
 use super::slot::Slot;
 use super::{Engine, OpenRoute};
 use crate::buffer::{
-    Direct, Intake, IntakeStats, PassOn, Repeats, Room, RouteBuffer, RouteStats, Router,
+    Accept, Direct, Intake, IntakeStats, PassOn, Repeats, Room, RouteBuffer, RouteStats, Router,
 };
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u32, random_u64};
 use crate::config::plan::{BufferPlan, Plan, RoutePlan};
+use crate::filter::{self, Chain, Strain};
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::{NoWay, Output, Way};
 use crate::registry::{BoxError, Commons, Registry};
@@ -133,6 +135,12 @@ pub(super) async fn open(
     }
     let intake_stats = Arc::new(IntakeStats::default());
     let router = Router::new(TagRouter::new(buffers), Arc::clone(&intake_stats));
+    let router = Arc::new(router);
+    let (strain, filters) = opening.filters(&router);
+    let intake = match &strain {
+        Some(strain) => Intake::new(Arc::clone(strain) as Arc<dyn Accept>),
+        None => Intake::new(router),
+    };
     let inputs = opening.bind_inputs().await?;
     let inspector = Inspector {
         clock,
@@ -143,6 +151,7 @@ pub(super) async fn open(
         plans: plan.routes.clone(),
         routes: routes.iter().map(|open| Arc::clone(&open.route)).collect(),
         inputs: inputs.iter().map(|input| input.handle.clone()).collect(),
+        filters,
         intake_stats,
         faults: Arc::clone(&opening.faults),
     };
@@ -158,7 +167,8 @@ pub(super) async fn open(
             .collect(),
         commons: opening.commons,
         inputs,
-        intake: Intake::new(Arc::new(router)),
+        intake,
+        strain,
         inspector: Arc::new(inspector),
         signals,
         stopping: opening.stopping,
@@ -467,6 +477,26 @@ impl<'p> Opening<'p> {
             last_error: Arc::default(),
             parked: Parked::default(),
         }
+    }
+
+    /// The filters before the router; `None` if there are none, so that batches go straight to it.
+    fn filters(&self, router: &Arc<Router>) -> (Option<Arc<Strain>>, Vec<FilterHandle>) {
+        let now = self.clock.now();
+        let plans = self.plan.filters.iter().cloned();
+        let links: Vec<_> = plans.map(|plan| filter::open(plan, now)).collect();
+        let plans = self.plan.filters.iter();
+        let handles = plans.zip(&links).map(|(plan, link)| FilterHandle {
+            name: Arc::clone(&link.name),
+            kind: plan.kind.name(),
+            stats: Arc::clone(&link.stats),
+        });
+        let handles = handles.collect();
+        if links.is_empty() {
+            return (None, handles);
+        }
+        let chain = Chain::new(links, router.names());
+        let strain = Strain::new(chain, Arc::clone(router), self.clock);
+        (Some(Arc::new(strain)), handles)
     }
 
     async fn bind_inputs(&self) -> Result<Vec<OpenInput>, Error> {

@@ -88,6 +88,8 @@ pub struct Status {
     pub health: Health,
     /// Inputs by name.
     pub inputs: Vec<InputReport>,
+    /// Filters in the order of the configuration.
+    pub filters: Vec<FilterReport>,
     /// Routes in the order of the configuration.
     pub routes: Vec<RouteReport>,
 }
@@ -122,6 +124,28 @@ pub struct InputReport {
     pub bytes: u64,
     /// Batches refused to the sender.
     pub batches_refused: u64,
+}
+
+/// One filter; counted since the start.
+#[derive(Clone, Debug, Serialize)]
+pub struct FilterReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its type, e.g. `grep`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Events that came to it.
+    pub events: u64,
+    /// Events that it blocked.
+    pub blocked: u64,
+    /// Events that it failed on and that went on unchanged.
+    pub failed_kept: u64,
+    /// Events that it failed on and that went on with another tag.
+    pub failed_tagged: u64,
+    /// Events that it failed on and that went to the dead letters.
+    pub failed_dead: u64,
+    /// Events that it injected.
+    pub injected: u64,
 }
 
 /// One route.

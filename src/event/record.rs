@@ -88,6 +88,14 @@ impl Record {
         }
     }
 
+    /// As [`insert`](Self::insert), for a name that may be no string.
+    pub fn put(&mut self, name: Value, value: Value) {
+        match self.fields.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, old)) => *old = value,
+            None => self.fields.push((name, value)),
+        }
+    }
+
     /// Takes the field `name` out, and all others of that name.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let at = self.position(name)?;

@@ -48,6 +48,8 @@ impl Read {
             Self::Daemon(_) | Self::Syncs(_) => vec![],
             Self::Build => vec!["version"],
             Self::Input(_) => vec!["input"],
+            Self::Filter(_) => vec!["filter"],
+            Self::FilterBy(by, _) => vec!["filter", by],
             Self::Route(_) => vec!["route"],
             Self::Durability => vec!["route", "durability"],
             Self::RouteBy(by, _) => vec!["route", by],
@@ -74,6 +76,21 @@ fn samples(family: &Family, snapshot: &Snapshot) -> Vec<Metric> {
         Read::Input(read) => {
             for input in &snapshot.inputs {
                 push(&[("input", &input.name)], count(read(&input.stats)));
+            }
+        }
+        Read::Filter(read) => {
+            for filter in &snapshot.filters {
+                push(&[("filter", &filter.name)], count(read(&filter.stats)));
+            }
+        }
+        Read::FilterBy(by, values) => {
+            for filter in &snapshot.filters {
+                for (value, read) in *values {
+                    push(
+                        &[("filter", &filter.name), (by, value)],
+                        count(read(&filter.stats)),
+                    );
+                }
             }
         }
         Read::Route(read) => {

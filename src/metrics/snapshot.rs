@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::buffer::RouteStats;
+use crate::filter::FilterStats;
 use crate::flush::DestinationStats;
 use crate::input::InputStats;
 
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub events_unmatched: u64,
     /// Inputs.
     pub inputs: Vec<InputSample>,
+    /// Filters.
+    pub filters: Vec<FilterSample>,
     /// Routes.
     pub routes: Vec<RouteSample>,
     /// The store.
@@ -38,6 +41,15 @@ pub struct InputSample {
     pub name: Arc<str>,
     /// Its counters.
     pub stats: Arc<InputStats>,
+}
+
+/// One filter.
+#[derive(Clone, Debug)]
+pub struct FilterSample {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Its counters.
+    pub stats: Arc<FilterStats>,
 }
 
 /// One route.

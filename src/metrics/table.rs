@@ -7,6 +7,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::filter::FilterStats;
 use crate::flush::LatencySnapshot;
 use crate::input::InputStats;
 
@@ -42,6 +43,10 @@ pub(super) enum Read {
     Syncs(fn(&Snapshot) -> (u64, f64)),
     /// Each input; label `input`.
     Input(fn(&InputStats) -> u64),
+    /// Each filter; label `filter`.
+    Filter(fn(&FilterStats) -> u64),
+    /// Each filter, by a second label with these values.
+    FilterBy(&'static str, Values<FilterStats>),
     /// Each route; label `route`.
     Route(fn(&RouteSample, &Snapshot) -> f64),
     /// Each route; labels `route` and `durability`.
@@ -146,6 +151,53 @@ pub(super) static FAMILIES: &[Family] = &[
         "forebay_input_refused_batches_total",
         Read::Input(|i| load(&i.batches_refused)),
         "Batches refused to the sender.",
+    ),
+    counter(
+        "forebay_filter_events_total",
+        Read::Filter(|f| load(&f.events)),
+        "Events that came to the filter.",
+    ),
+    counter(
+        "forebay_filter_blocked_events_total",
+        Read::Filter(|f| load(&f.blocked)),
+        "Events that the filter let go no further.",
+    ),
+    counter(
+        "forebay_filter_failed_events_total",
+        Read::FilterBy(
+            "went",
+            &[
+                ("on_unchanged", |f| load(&f.failed_kept)),
+                ("on_tagged", |f| load(&f.failed_tagged)),
+                ("to_dead_letters", |f| load(&f.failed_dead)),
+            ],
+        ),
+        "Events that the filter failed on, and where they went.",
+    ),
+    counter(
+        "forebay_filter_failed_ticks_total",
+        Read::Filter(|f| load(&f.failed_ticks)),
+        "Calls by time in which the filter failed.",
+    ),
+    counter(
+        "forebay_filter_injected_events_total",
+        Read::Filter(|f| load(&f.injected)),
+        "Events that the filter has made.",
+    ),
+    counter(
+        "forebay_filter_refused_injections_total",
+        Read::Filter(|f| load(&f.injections_refused)),
+        "Events that the filter was not allowed to make: too many, or made of made events over and over.",
+    ),
+    counter(
+        "forebay_filter_lost_injections_total",
+        Read::Filter(|f| load(&f.injected_lost)),
+        "Events that the filter has made and that no route had room for, at a stop or for too long.",
+    ),
+    counter(
+        "forebay_filter_unknown_routes_total",
+        Read::Filter(|f| load(&f.unknown_routes)),
+        "Routes that the filter named and that are not there.",
     ),
     gauge(
         "forebay_route_durability_info",

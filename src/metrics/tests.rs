@@ -33,6 +33,10 @@ fn snapshot() -> Snapshot {
             name: "app".into(),
             stats: Arc::new(input),
         }],
+        filters: vec![FilterSample {
+            name: "tidy".into(),
+            stats: Arc::default(),
+        }],
         routes: vec![RouteSample {
             name: "web".into(),
             durability: "disk",
@@ -109,10 +113,12 @@ fn labels_are_none_that_a_sender_chooses() {
     let bounded = [
         "version",
         "input",
+        "filter",
         "route",
         "output",
         "durability",
         "reason",
+        "went",
         "scope",
         "state",
     ];

@@ -1,22 +1,14 @@
 //! The choice of a route, remembered by tag.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
-
 use super::TagMatcher;
-
-/// How many tags are remembered. When there are more, all are forgotten and found again.
-const TAGS_MAX: usize = 4096;
-
-/// Longer tags are matched anew each time, so that what is remembered stays below 1 MiB.
-const TAG_SIZE_MAX: usize = 256;
+use super::memo::TagMemo;
 
 /// Routes in their order: the first whose patterns match takes the tag.
 #[derive(Debug)]
 pub struct TagRouter<T> {
     routes: Vec<(TagMatcher, T)>,
     /// By tag the place of its route.
-    known: RwLock<HashMap<Box<str>, Option<usize>>>,
+    known: TagMemo<Option<usize>>,
 }
 
 impl<T> TagRouter<T> {
@@ -24,49 +16,36 @@ impl<T> TagRouter<T> {
     pub fn new(routes: impl IntoIterator<Item = (TagMatcher, T)>) -> Self {
         Self {
             routes: routes.into_iter().collect(),
-            known: RwLock::default(),
+            known: TagMemo::default(),
         }
     }
 
     /// The route that takes `tag`, if one does.
     pub fn route(&self, tag: &str) -> Option<&T> {
-        let index = match self.recall(tag) {
-            Some(known) => known,
-            None => self.find(tag),
-        };
-        index.map(|index| &self.routes[index].1)
+        self.index(tag).map(|index| &self.routes[index].1)
+    }
+
+    /// The place, among all routes, of the one that takes `tag`.
+    pub fn index(&self, tag: &str) -> Option<usize> {
+        let takes_it = |(matcher, _): &(TagMatcher, T)| matcher.matches(tag);
+        let find = || self.routes.iter().position(takes_it);
+        self.known.get(tag, find)
+    }
+
+    /// The route at a place.
+    pub fn get(&self, index: usize) -> Option<&T> {
+        self.routes.get(index).map(|(_, route)| route)
     }
 
     /// All routes, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.routes.iter().map(|(_, route)| route)
     }
-
-    fn recall(&self, tag: &str) -> Option<Option<usize>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(tag).copied()
-    }
-
-    fn find(&self, tag: &str) -> Option<usize> {
-        let takes_it = |(matcher, _): &(TagMatcher, T)| matcher.matches(tag);
-        let index = self.routes.iter().position(takes_it);
-        if tag.len() <= TAG_SIZE_MAX {
-            self.remember(tag, index);
-        }
-        index
-    }
-
-    fn remember(&self, tag: &str, index: Option<usize>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= TAGS_MAX {
-            known.clear();
-        }
-        known.insert(tag.into(), index);
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::memo::TAGS_MAX;
     use super::*;
 
     fn router() -> TagRouter<u8> {
@@ -98,10 +77,10 @@ mod tests {
         let router = router();
         for number in 0..2 * TAGS_MAX {
             assert_eq!(router.route(&format!("app.{number}")), Some(&1));
-            assert!(router.known.read().unwrap().len() <= TAGS_MAX);
+            assert!(router.known.len() <= TAGS_MAX);
         }
         let long = "app.".repeat(100);
         assert_eq!(router.route(&long), Some(&1));
-        assert!(router.recall(&long).is_none());
+        assert!(router.known.recall(&long).is_none());
     }
 }

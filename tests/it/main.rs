@@ -12,6 +12,7 @@ mod delivery;
 mod destinations;
 mod direct;
 mod doctor;
+mod filters;
 mod harness;
 mod hostile;
 mod http_input;
