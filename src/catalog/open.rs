@@ -1,5 +1,6 @@
 //! Opening: on a thread that may hang or panic without taking the daemon with it.
 
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -13,6 +14,9 @@ use super::{Catalog, Opened, worker};
 /// How often sled writes what changed. It syncs even if nothing did, so not as often as its default
 /// of twice a second: what a crash loses is retry history only.
 const FLUSH_INTERVAL_MS: u64 = 10_000;
+
+/// How late a timed wait of sled's threads may end.
+const TIMER_SLACK: Duration = Duration::from_secs(60);
 
 /// sled's page cache, in bytes: the whole catalogue is small.
 const CACHE_SIZE: u64 = 1 << 20;
@@ -81,6 +85,7 @@ fn load_within(
 ) -> Result<Loaded, String> {
     let (sender, receiver) = mpsc::channel();
     let helper = move || {
+        be_patient();
         let result = catch_unwind(AssertUnwindSafe(|| load(&path, is_known)));
         let result = result.unwrap_or_else(|_| Err("sled panicked".to_owned()));
         // Nobody listens any more if the deadline is over.
@@ -91,6 +96,18 @@ fn load_within(
     match receiver.recv_timeout(timeout) {
         Ok(result) => result,
         Err(_) => Err(format!("sled did not open within {timeout:?}")),
+    }
+}
+
+/// Lets the system end this thread's timed waits later, and those of the threads it starts: sled
+/// keeps seven that look for work once a second for as long as the process lives. Work itself
+/// wakes them at once.
+fn be_patient() {
+    #[cfg(target_os = "linux")]
+    {
+        let slack = u64::try_from(TIMER_SLACK.as_nanos()).ok();
+        // Without it they wake up more often; nothing else depends on it.
+        let _ = rustix::thread::set_current_timer_slack(slack.and_then(NonZeroU64::new));
     }
 }
 
