@@ -631,7 +631,7 @@ mod tests {
 
     fn chunk(slots: &[(&str, SlotState)]) -> ChunkInfo {
         let meta = ChunkMeta {
-            route: "web".to_owned(),
+            route: "web".into(),
             destinations: slots.iter().map(|(name, _)| (*name).to_owned()).collect(),
             key: ChunkKey::default(),
             note: None,
@@ -643,7 +643,6 @@ mod tests {
         };
         ChunkInfo {
             id: ChunkId::from_bytes([1; 16]),
-            path: PathBuf::new(),
             meta: Arc::new(meta),
             phase: Phase::Queued,
             slots: slots.iter().map(slot).collect(),

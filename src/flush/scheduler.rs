@@ -24,7 +24,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use books::{Debt, DebtState, InFlight, Tracked};
+use books::{Debt, DebtState, Failing, InFlight, SealTimers, Tracked};
 
 /// The flush scheduler of one route.
 #[derive(Debug)]
@@ -90,7 +90,8 @@ impl Scheduler {
                     .insert(end.saturating_add(ns(self.policy.window_wait)), chunk)
             }),
         };
-        self.chunks.insert(chunk, Tracked::Staged { age, window });
+        let timers = Box::new(SealTimers { age, window });
+        self.chunks.insert(chunk, Tracked::Staged(timers));
     }
 
     /// A chunk is sealed and durable: it is owed to its destinations from now on.
@@ -117,15 +118,15 @@ impl Scheduler {
                     waiting_until,
                     FailureScope::Destination,
                 );
-                let failing_since_ns = retry.as_ref().map(|retry| {
+                let failing = retry.map(|retry| {
                     let failing_ns = now.unix_ns.saturating_sub(retry.first_failure_ns);
-                    ns(now.monotonic).saturating_sub(failing_ns.max(0))
+                    let since_ns = ns(now.monotonic).saturating_sub(failing_ns.max(0));
+                    Box::new(Failing { retry, since_ns })
                 });
                 Debt {
                     destination,
                     state: DebtState::Pending { waiting_until },
-                    retry,
-                    failing_since_ns,
+                    failing,
                 }
             })
             .collect();
@@ -157,7 +158,7 @@ impl Scheduler {
         let staged: Vec<_> = self
             .chunks
             .iter()
-            .filter(|(_, tracked)| matches!(tracked, Tracked::Staged { .. }))
+            .filter(|(_, tracked)| matches!(tracked, Tracked::Staged(_)))
             .map(|(chunk, _)| *chunk)
             .collect();
         self.to_seal

@@ -21,7 +21,7 @@ use crate::meta::ChunkMeta;
 use crate::observer::{ChunkInfo, Phase, SlotInfo};
 use crate::reader::Frame;
 use crate::receipt::Progress;
-use crate::route::RouteInner;
+use crate::route::{RouteInner, RouteTotals};
 use crate::sync::{Mutex, lock};
 
 mod append;
@@ -40,11 +40,9 @@ pub(crate) struct Chunk {
     pub(crate) route: Arc<RouteInner>,
     pub(crate) header: Header,
     pub(crate) meta: Arc<ChunkMeta>,
-    pub(crate) path: PathBuf,
     seed: Seed,
     writer: Mutex<Writer>,
     state: Mutex<State>,
-    progress: Arc<Progress>,
     pub(crate) notices: Notices,
 }
 
@@ -149,6 +147,8 @@ struct State {
     file_len: u64,
     /// Kept while anything is to be synced.
     lease: Option<Arc<Lease>>,
+    /// Who waits for its appends; `None` once all are durable and there will be no more.
+    progress: Option<Arc<Progress>>,
 }
 
 /// How a chunk that recovery found begins its new life.
@@ -185,7 +185,7 @@ impl Chunk {
             slots: vec![owed; meta.destinations.len()],
             file_len: 0,
         };
-        let chunk = Chunk::new(route, header, meta, found);
+        let chunk = Chunk::new(route, header, Arc::new(meta), found);
         *lock(&chunk.writer) = Writer {
             status: WriterStatus::Unborn,
             head_bytes,
@@ -201,7 +201,7 @@ impl Chunk {
     pub(crate) fn new(
         route: &Arc<RouteInner>,
         header: Header,
-        meta: ChunkMeta,
+        meta: Arc<ChunkMeta>,
         found: Found,
     ) -> Chunk {
         let is_staged = found.phase == Phase::Staged;
@@ -219,19 +219,31 @@ impl Chunk {
         };
         Chunk {
             route: Arc::clone(route),
-            path: route.chunk_path(header.id),
             seed: Seed::new(header.id),
             header,
-            meta: Arc::new(meta),
+            meta,
             writer: Mutex::new(writer),
             state: Mutex::new(State::new(found, is_staged)),
-            progress: Arc::default(),
             notices: Notices::default(),
         }
     }
 
     pub(crate) fn id(&self) -> ChunkId {
         self.header.id
+    }
+
+    /// Where its file is. Made anew: of the chunks that wait, few need it soon.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.route.chunk_path(self.id())
+    }
+
+    /// For `map_err`: `.map_err(self.failed_to("write"))`.
+    fn failed_to(&self, action: &'static str) -> impl FnOnce(io::Error) -> StoreIoError {
+        move |source| StoreIoError {
+            action,
+            path: self.path(),
+            source,
+        }
     }
 
     fn data_start(&self) -> u64 {
@@ -245,7 +257,6 @@ impl Chunk {
     fn info_of(&self, state: &State) -> ChunkInfo {
         ChunkInfo {
             id: self.id(),
-            path: self.path.clone(),
             meta: Arc::clone(&self.meta),
             phase: state.phase,
             slots: state.slots.clone(),
@@ -258,6 +269,27 @@ impl Chunk {
             file_bytes: state.file_len,
             time_range_ns: state.time_range_ns(),
         }
+    }
+
+    pub(crate) fn add_to(&self, totals: &mut RouteTotals) {
+        let state = lock(&self.state);
+        let Contents {
+            event_count,
+            payload_len,
+            ..
+        } = state.contents;
+        totals.add(
+            self.header.created_ns,
+            state.phase,
+            event_count,
+            payload_len,
+        );
+    }
+
+    /// Whether it keeps track of who waits for its appends.
+    #[cfg(test)]
+    pub(crate) fn has_waiters_book(&self) -> bool {
+        lock(&self.state).progress.is_some()
     }
 
     /// Makes sure that bytes behind the data are not cut off.
@@ -284,8 +316,8 @@ impl Chunk {
             return Ok(Arc::clone(lease));
         }
         let shared = &self.route.shared;
-        self.lease_with(|| shared.fs.open(&self.path, Access::ReadWrite))
-            .map_err(StoreIoError::on("open", &self.path))
+        self.lease_with(|| shared.fs.open(&self.path(), Access::ReadWrite))
+            .map_err(self.failed_to("open"))
     }
 
     fn lease_with(
@@ -334,6 +366,7 @@ impl State {
             slots: found.slots,
             file_len: found.file_len,
             lease: None,
+            progress: is_staged.then(Arc::default),
         }
     }
 

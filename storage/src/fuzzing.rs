@@ -152,7 +152,7 @@ pub fn read_head(fs: &dyn Fs, path: &Path) -> Option<HeadSeen> {
         slot_count: head.slots.len(),
         sealed_data_len: head.seal().map(|seal| seal.data_len),
         header_bytes: head.header.encode(),
-        meta: head.meta,
+        meta: ChunkMeta::clone(&head.meta),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Reading what stands before a chunk's frames: header, seal record, slots, metadata.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::checksum::Seed;
 use crate::fs::{File, read_full_at};
@@ -17,7 +18,7 @@ pub(crate) mod copy;
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) header: Header,
-    pub(crate) meta: ChunkMeta,
+    pub(crate) meta: Arc<ChunkMeta>,
     /// By destination; `None` is damaged, which counts as owed.
     pub(crate) slots: Vec<Option<SlotRecord>>,
     pub(crate) seal: Recorded<SealRecord>,
@@ -104,7 +105,7 @@ impl Head {
                 .collect(),
             seal: SealRecord::decode(&array::<SEAL_LEN>(bytes, SEAL_OFFSET), &seed),
             header,
-            meta,
+            meta: Arc::new(meta),
             file_len: file.len()?,
         })
     }

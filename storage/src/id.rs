@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChunkId([u8; 16]);
 
+const HEX_DIGITS: [u8; 16] = *b"0123456789abcdef";
+
 impl ChunkId {
     /// The id with these 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> ChunkId {
@@ -30,7 +32,12 @@ impl ChunkId {
 
 impl fmt::Display for ChunkId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX_DIGITS[usize::from(byte >> 4)];
+            pair[1] = HEX_DIGITS[usize::from(byte & 15)];
+        }
+        out.write_str(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 

@@ -4,6 +4,8 @@
 //! standard encoding. Their checksum is in the header and is compared before they are decoded,
 //! since most single-bit flips would decode to a wrong value.
 
+use std::sync::Arc;
+
 use bincode::config::{self, Config};
 use bincode::error::DecodeError;
 use bincode::{BorrowDecode, Decode, Encode};
@@ -17,14 +19,14 @@ const SCHEMA_VERSION: u8 = 1;
 /// What a chunk says about itself beyond its fixed header.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ChunkMeta {
-    /// The route's name.
-    pub route: String,
+    /// The route's name. This and the destinations are shared by the chunks of an open route.
+    pub route: Arc<str>,
     /// The destinations of the route when the chunk was created, in the order of the slots.
-    pub destinations: Vec<String>,
+    pub destinations: Arc<[String]>,
     /// What all its events have in common.
     pub key: ChunkKey,
     /// Why it is a dead letter, if it is one.
-    pub note: Option<DeadNote>,
+    pub note: Option<Box<DeadNote>>,
 }
 
 /// Why a chunk, or a part of one, is among the dead letters.
@@ -128,7 +130,7 @@ mod tests {
             let window = window.map(|(start_s, len_s)| TimeWindow { start_s, len_s });
             let fields =
                 fields.into_iter().map(|(path, value)| KeyField { path, value }).collect();
-            let note = note.map(|(text, attempts, at_ns, id)| DeadNote {
+            let note = note.map(|(text, attempts, at_ns, id)| Box::new(DeadNote {
                 reason: text.clone(),
                 destination: Some(text.clone()),
                 attempts,
@@ -136,7 +138,8 @@ mod tests {
                 last_failure_ns: at_ns,
                 answer: text,
                 source: Some(ChunkId::from_bytes(id)),
-            });
+            }));
+            let (route, destinations) = (route.into(), destinations.into());
             ChunkMeta { route, destinations, key: ChunkKey { tag, window, fields }, note }
         }
     }
@@ -158,7 +161,7 @@ mod tests {
     fn bytes_left_over_and_unknown_schemas_are_refused() {
         let meta = ChunkMeta {
             route: "r".into(),
-            destinations: vec![],
+            destinations: [].into(),
             key: ChunkKey::default(),
             note: None,
         };

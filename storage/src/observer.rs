@@ -28,8 +28,6 @@ pub enum Phase {
 pub struct ChunkInfo {
     /// Its id.
     pub id: ChunkId,
-    /// Its file.
-    pub path: PathBuf,
     /// Route, destinations, key and dead-letter note.
     pub meta: Arc<ChunkMeta>,
     /// Where it is in its life.
@@ -63,7 +61,7 @@ impl ChunkInfo {
 
     /// Why it is a dead letter, if it is one.
     pub fn note(&self) -> Option<&DeadNote> {
-        self.meta.note.as_ref()
+        self.meta.note.as_deref()
     }
 
     /// The names of its destinations, in the order of the slots.

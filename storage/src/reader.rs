@@ -106,14 +106,7 @@ impl Reader {
                 is_exact: false,
             },
         };
-        Reader::new(
-            file,
-            path,
-            head.header.id,
-            Arc::new(head.meta),
-            extent,
-            None,
-        )
+        Reader::new(file, path, head.header.id, head.meta, extent, None)
     }
 
     pub(crate) fn new(

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{OpenError, StoreIoError};
-use crate::fs::Fs;
+use crate::fs::{DirEntry, Fs};
 use crate::observer::ChunkInfo;
 use crate::route::RouteInner;
 
@@ -81,7 +81,8 @@ impl fmt::Display for Step {
 /// What recovery found and did in one route.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// One step for each file, in the order of the names.
+    /// What was done, or not done, with files that were not just as they should be: all steps but
+    /// [`Action::Keep`] and [`Action::Resume`], in the order of the names.
     pub steps: Vec<Step>,
     /// The chunks the route begins with, oldest first. One that recovery sealed is still
     /// [`Phase::Sealed`](crate::Phase); `Observer::queued` follows when that is durable, perhaps
@@ -97,20 +98,20 @@ pub struct Recovered {
 /// # Errors
 /// The directory cannot be listed. Whatever is wrong with a file is in its report.
 pub fn inspect_dir(fs: &dyn Fs, dir: &Path) -> Result<Vec<FileReport>, StoreIoError> {
+    Ok(scan::scan_entries(fs, dir, &list(fs, dir)?))
+}
+
+/// What is in the directory, by name.
+fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<DirEntry>, StoreIoError> {
     let mut entries = fs.read_dir(dir).map_err(StoreIoError::on("list", dir))?;
-    entries.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(entries
-        .iter()
-        .map(|entry| scan::scan_entry(fs, dir, entry))
-        .collect())
+    entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    Ok(entries)
 }
 
 /// Recovers a route that is being opened.
 pub(crate) fn recover(route: &Arc<RouteInner>) -> Result<Recovered, OpenError> {
     let fs = &*route.shared.fs;
-    let reports = inspect_dir(fs, &route.dir)?;
-    let steps = plan(&reports, &route.options.destinations);
-    let recovered = apply::apply(route, &reports, steps);
+    let recovered = apply::recover(route, &list(fs, &route.dir)?);
     // A killed process may have left entries that were never synced: what is appended to such a
     // file must not be acknowledged before its entry is durable.
     fs.sync_dir(&route.dir)

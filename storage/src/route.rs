@@ -1,5 +1,6 @@
 //! A route as its users see it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -164,6 +165,11 @@ impl Route {
         self.0.chunk(id).map(|chunk| chunk.info())
     }
 
+    /// Where a chunk's file is, or would be.
+    pub fn path(&self, id: ChunkId) -> PathBuf {
+        self.0.chunk_path(id)
+    }
+
     /// Reads a chunk without claiming it: what of it is durable, or all once it is sealed.
     ///
     /// # Errors
@@ -188,7 +194,7 @@ impl Route {
             limit_bytes: self.0.options.total_limit_bytes,
             ..RouteTotals::default()
         };
-        self.chunks().iter().for_each(|chunk| totals.add(chunk));
+        self.0.for_each_chunk(|chunk| chunk.add_to(&mut totals));
         totals
     }
 

@@ -88,7 +88,7 @@ impl ChunkLine {
             bytes: chunk.payload_bytes,
             file_bytes: chunk.file_bytes,
             outputs: outputs(chunk),
-            dead: chunk.meta.note.as_ref().map(DeadLine::new),
+            dead: chunk.meta.note.as_deref().map(DeadLine::new),
         }
     }
 }

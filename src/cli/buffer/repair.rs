@@ -187,14 +187,16 @@ fn note_recovered(recovered: &Recovered, collector: &Collector) -> Vec<String> {
 
 /// Reads the chunks in which damage was found: the store sets aside what a reader meets.
 fn read_damaged(route: &Route, damaged: &BTreeSet<String>, collector: &Collector) {
-    let is_damaged = |chunk: &ChunkInfo| damaged.contains(&chunk.path.display().to_string());
+    let is_damaged =
+        |chunk: &ChunkInfo| damaged.contains(&route.path(chunk.id).display().to_string());
     for chunk in route.chunks().iter().filter(|chunk| is_damaged(chunk)) {
         let read = route.read(chunk.id).and_then(|mut reader| {
             while reader.next_window()?.is_some() {}
             Ok(())
         });
         if let Err(error) = read {
-            collector.fail(format!("{}: {}", chunk.path.display(), with_causes(&error)));
+            let path = route.path(chunk.id);
+            collector.fail(format!("{}: {}", path.display(), with_causes(&error)));
         }
     }
 }

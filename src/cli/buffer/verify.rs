@@ -282,7 +282,7 @@ fn planned(files: &[FileReport]) -> Vec<PlannedStep> {
 /// The outputs of a route's newest chunk, which are taken to be the route's.
 pub(super) fn newest_destinations(files: &[FileReport]) -> Vec<String> {
     let newest = files.iter().rev().find_map(|file| match file {
-        FileReport::Chunk(chunk) => Some(chunk.meta.destinations.clone()),
+        FileReport::Chunk(chunk) => Some(chunk.meta.destinations.to_vec()),
         _ => None,
     });
     newest.unwrap_or_default()

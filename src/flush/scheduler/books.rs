@@ -14,14 +14,19 @@ use crate::clock::Now;
 
 #[derive(Debug)]
 pub(super) enum Tracked {
-    Staged {
-        age: Option<TimerKey<Duration>>,
-        window: Option<TimerKey<i64>>,
-    },
+    /// Apart: of very many chunks most are queued.
+    Staged(Box<SealTimers>),
     Queued {
         serial: Serial,
         debts: Vec<Debt>,
     },
+}
+
+/// When a staged chunk is sealed.
+#[derive(Debug)]
+pub(super) struct SealTimers {
+    pub(super) age: Option<TimerKey<Duration>>,
+    pub(super) window: Option<TimerKey<i64>>,
 }
 
 /// What a queued chunk owes to one destination.
@@ -29,10 +34,17 @@ pub(super) enum Tracked {
 pub(super) struct Debt {
     pub(super) destination: usize,
     pub(super) state: DebtState,
-    pub(super) retry: Option<RetryState>,
+    /// Apart: most chunks of a long queue have not failed.
+    pub(super) failing: Option<Box<Failing>>,
+}
+
+/// What is known of failed attempts.
+#[derive(Debug)]
+pub(super) struct Failing {
+    pub(super) retry: RetryState,
     /// When its first attempt failed, in nanoseconds by the monotonic clock (before its zero if an
     /// earlier run failed): the wall clock may jump by more than a chunk's time.
-    pub(super) failing_since_ns: Option<i64>,
+    pub(super) since_ns: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +133,8 @@ impl Scheduler {
     /// Drops all that is known of a chunk, its timers included.
     pub(super) fn forget(&mut self, chunk: ChunkId) {
         match self.chunks.remove(&chunk) {
-            Some(Tracked::Staged { age, window }) => {
+            Some(Tracked::Staged(timers)) => {
+                let SealTimers { age, window } = *timers;
                 age.into_iter().for_each(|key| self.ages.remove(key));
                 window.into_iter().for_each(|key| self.windows.remove(key));
             }

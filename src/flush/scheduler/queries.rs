@@ -64,11 +64,9 @@ impl Scheduler {
         let Some(Tracked::Queued { debts, .. }) = self.chunks.get(&chunk) else {
             return None;
         };
-        debts
-            .iter()
-            .find(|debt| debt.destination == destination)?
-            .retry
-            .as_ref()
+        let mut debts = debts.iter();
+        let debt = debts.find(|debt| debt.destination == destination)?;
+        debt.failing.as_ref().map(|failing| &failing.retry)
     }
 
     /// Whether somebody holds the chunk's claim: a delivery or a burial.
@@ -77,7 +75,7 @@ impl Scheduler {
             Some(Tracked::Queued { debts, .. }) => debts
                 .iter()
                 .any(|debt| !matches!(debt.state, DebtState::Pending { .. } | DebtState::Parked)),
-            Some(Tracked::Staged { .. }) | None => false,
+            Some(Tracked::Staged(_)) | None => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use forebay_storage::ChunkId;
 
 use super::super::decision::{Cause, Resolved, RetryState};
 use super::super::outcome::{Failure, FailureScope};
-use super::{DebtState, InFlight, Scheduler, ns};
+use super::{DebtState, Failing, InFlight, Scheduler, ns};
 use crate::clock::Now;
 
 /// Probes of a destination that refuses connections are at most this far apart: a refused
@@ -79,8 +79,10 @@ impl Scheduler {
     /// How long ago the first attempt failed, in nanoseconds.
     fn failing_ns(&mut self, now: Now, chunk: ChunkId, destination: usize) -> i64 {
         let debt = self.debt(chunk, destination);
-        let since_ns = debt.and_then(|debt| debt.failing_since_ns);
-        since_ns.map_or(0, |since_ns| ns(now.monotonic).saturating_sub(since_ns))
+        let failing = debt.and_then(|debt| debt.failing.as_ref());
+        failing.map_or(0, |failing| {
+            ns(now.monotonic).saturating_sub(failing.since_ns)
+        })
     }
 
     pub(super) fn failure_count(&self, chunk: ChunkId, destination: usize) -> u32 {
@@ -107,8 +109,14 @@ impl Scheduler {
             last_reason: reason,
         };
         if let Some(debt) = self.debt(chunk, destination) {
-            debt.retry = Some(state.clone());
-            debt.failing_since_ns.get_or_insert(ns(now.monotonic));
+            let retry = state.clone();
+            match &mut debt.failing {
+                Some(failing) => failing.retry = retry,
+                None => {
+                    let since_ns = ns(now.monotonic);
+                    debt.failing = Some(Box::new(Failing { retry, since_ns }));
+                }
+            }
         }
         state
     }

@@ -137,11 +137,11 @@ impl Chunk {
     fn create(self: &Arc<Chunk>, writer: &mut Writer) -> Result<Arc<Lease>, StoreIoError> {
         let entry_epoch = self.route.shared.entry_failures.load(Ordering::Acquire);
         lock(&self.state).entry_epoch = entry_epoch;
-        let created = self.lease_with(|| self.route.shared.fs.create_new(&self.path));
+        let created = self.lease_with(|| self.route.shared.fs.create_new(&self.path()));
         created.map_err(|error| {
             writer.status = WriterStatus::Closed;
             self.route.unstage(self);
-            StoreIoError::on("create", &self.path)(error)
+            self.failed_to("create")(error)
         })
     }
 
@@ -150,7 +150,7 @@ impl Chunk {
         writer.status = WriterStatus::Closed;
         self.route.unstage(self);
         // An empty or headless file would be removed by the next recovery, too.
-        let _ = self.route.shared.fs.remove_file(&self.path);
+        let _ = self.route.shared.fs.remove_file(&self.path());
         self.route.shared.files.forget(self.id());
         self.route
             .space
@@ -187,9 +187,7 @@ impl Chunk {
             // What of it did get allocated is not ours to keep.
             let _ = lease.file().truncate(writer.file_len);
             self.route.space.release(more);
-            return Err(append_error(StoreIoError::on("allocate", &self.path)(
-                error,
-            )));
+            return Err(append_error(self.failed_to("allocate")(error)));
         }
         writer.file_len = len;
         // At once: it is what the chunk's removal gives back, also if the write fails now.
@@ -217,7 +215,7 @@ impl Chunk {
                 lock(&self.state).has_remains = true;
                 self.seal_with(writer, SealReason::Failure, now_ns);
             }
-            append_error(StoreIoError::on("write", &self.path)(error))
+            append_error(self.failed_to("write")(error))
         })?;
         writer.end = laid_out.end;
         writer.last_copy = laid_out.last_copy;
@@ -250,9 +248,10 @@ impl Chunk {
     }
 
     fn receipt(&self, end: u64) -> Receipt {
+        let progress = Arc::clone(lock(&self.state).progress.get_or_insert_default());
         match self.route.options.durability {
-            Durability::Disk => Receipt::new(Arc::clone(&self.progress), end),
-            Durability::Memory => Receipt::new(Arc::clone(&self.progress), 0),
+            Durability::Disk => Receipt::new(progress, end),
+            Durability::Memory => Receipt::new(progress, 0),
         }
     }
 }

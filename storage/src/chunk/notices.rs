@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::observer::{ChunkInfo, Observer};
@@ -17,9 +17,10 @@ pub(crate) enum Notice {
     SyncFailed(Arc<io::Error>),
 }
 
-/// Notices of one chunk that have not been given yet.
+/// Notices of one chunk that have not been given yet. There may be very many chunks, and few that
+/// are told of at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Notices(Mutex<Pending>);
+pub(crate) struct Notices(Mutex<Option<Box<Pending>>>);
 
 #[derive(Debug, Default)]
 struct Pending {
@@ -30,30 +31,31 @@ struct Pending {
 impl Notices {
     /// Adds a notice; to be called in the step that makes it true, to keep the order.
     pub(crate) fn post(&self, notice: Notice) {
-        lock(&self.0).notices.push_back(notice);
+        let mut pending = lock(&self.0);
+        pending.get_or_insert_default().notices.push_back(notice);
     }
 
     /// Gives what is pending. If another thread is at it, that one will give ours too.
-    pub(crate) fn give(&self, observer: &dyn Observer, path: &Path) {
+    pub(crate) fn give(&self, observer: &dyn Observer, path: impl Fn() -> PathBuf) {
         let mut pending = lock(&self.0);
-        if pending.is_giving {
-            return;
+        match pending.as_mut() {
+            Some(pending) if !pending.is_giving => pending.is_giving = true,
+            _ => return,
         }
-        pending.is_giving = true;
-        while let Some(notice) = pending.notices.pop_front() {
+        while let Some(notice) = pending.as_mut().and_then(|all| all.notices.pop_front()) {
             drop(pending);
-            tell(observer, path, &notice);
+            tell(observer, &path, &notice);
             pending = lock(&self.0);
         }
-        pending.is_giving = false;
+        *pending = None;
     }
 }
 
-fn tell(observer: &dyn Observer, path: &Path, notice: &Notice) {
+fn tell(observer: &dyn Observer, path: &impl Fn() -> PathBuf, notice: &Notice) {
     match notice {
         Notice::Staged(chunk) => observer.staged(chunk),
         Notice::Queued(chunk) => observer.queued(chunk),
         Notice::Purged(chunk) => observer.purged(chunk),
-        Notice::SyncFailed(error) => observer.sync_failed(path, error),
+        Notice::SyncFailed(error) => observer.sync_failed(&path(), error),
     }
 }

@@ -35,7 +35,7 @@ impl Chunk {
         }
         Reader::new(
             file,
-            &self.path,
+            &self.path(),
             self.id(),
             Arc::clone(&self.meta),
             extent,
@@ -60,9 +60,9 @@ impl DamageSink for Chunk {
             }
         };
         self.route.observer.damaged(&DamageReport {
-            route: self.meta.route.clone(),
+            route: self.meta.route.to_string(),
             chunk: self.id(),
-            path: self.path.clone(),
+            path: self.path(),
             offset: damage.offset,
             len: damage.len,
             kind: damage.kind,

@@ -61,7 +61,7 @@ impl Chunk {
             .write_all_at(&mut [IoSlice::new(&meta)], self.header.meta_offset())
             .and_then(|()| file.write_all_at(&mut [IoSlice::new(&header)], 0))
             .and_then(|()| file.sync_data());
-        written.map_err(StoreIoError::on("restore", &self.path))
+        written.map_err(self.failed_to("restore"))
     }
 
     pub(super) fn write_seal(
@@ -74,7 +74,7 @@ impl Chunk {
             let written = lease
                 .file()
                 .write_all_at(&mut [IoSlice::new(&bytes)], SEAL_OFFSET as u64);
-            written.map_err(StoreIoError::on("seal", &self.path))?;
+            written.map_err(self.failed_to("seal"))?;
         }
         Ok(lease)
     }

@@ -72,7 +72,7 @@ impl Chunk {
         let written = lease
             .file()
             .write_all_at(&mut [IoSlice::new(&bytes)], slot_offset(destination));
-        written.map_err(StoreIoError::on("commit", &self.path))?;
+        written.map_err(self.failed_to("commit"))?;
         Ok(lease)
     }
 
@@ -113,17 +113,18 @@ impl Chunk {
             (state.is_evidence, state.file_len)
         };
         let shared = &self.route.shared;
-        self.route.observer.removing(self.id(), &self.path);
+        let path = self.path();
+        self.route.observer.removing(self.id(), &path);
         shared.files.forget(self.id());
         if is_evidence {
             self.route
                 .quarantine
-                .take_file(&*shared.fs, &self.path, self.id())?;
+                .take_file(&*shared.fs, &path, self.id())?;
         } else {
             shared
                 .fs
-                .remove_file(&self.path)
-                .map_err(StoreIoError::on("remove", &self.path))?;
+                .remove_file(&path)
+                .map_err(StoreIoError::on("remove", &path))?;
         }
         self.route.space.release(file_len);
         Ok(())

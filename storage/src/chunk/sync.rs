@@ -35,7 +35,7 @@ impl Chunk {
         }
         if state.phase == Phase::Purged {
             // Its owner dropped it on purpose: nobody needs to send it again.
-            self.progress.advance(u64::MAX, woken);
+            state.advance(u64::MAX, woken);
             return None;
         }
         if state.version == state.synced_version {
@@ -61,8 +61,11 @@ impl Chunk {
         if state.version == goal.version {
             state.lease = None;
         }
-        self.progress.advance(goal.contents.end, woken);
+        state.advance(goal.contents.end, woken);
         if goal.is_sealed {
+            if state.version == goal.version {
+                state.progress = None;
+            }
             self.become_queued(&mut state);
             drop(state);
             self.close_when_idle();
@@ -88,10 +91,10 @@ impl Chunk {
         self.become_queued(&mut lock(&self.state));
         // Last, so that whoever is refused finds the chunk in its final state.
         let failure = SyncError::Failed {
-            path: self.path.clone(),
+            path: self.path(),
             source: error,
         };
-        self.progress.fail(failure, woken);
+        self.fail(failure, woken);
     }
 
     /// Ends the chunk's contents with what is durable; returns the seal record that says so, or
@@ -135,7 +138,14 @@ impl Chunk {
 
     /// The store is closed: what is not durable never will be.
     pub(crate) fn refuse(&self, woken: &mut Vec<Waker>) {
-        self.progress.fail(SyncError::Closed, woken);
+        self.fail(SyncError::Closed, woken);
+    }
+
+    fn fail(&self, failure: SyncError, woken: &mut Vec<Waker>) {
+        let progress = lock(&self.state).progress.clone();
+        if let Some(progress) = progress {
+            progress.fail(failure, woken);
+        }
     }
 
     /// Gives back the space behind a sealed chunk's data; returns the bytes.
@@ -162,6 +172,13 @@ impl Chunk {
 }
 
 impl State {
+    /// Everything below `end` is durable.
+    fn advance(&self, end: u64, woken: &mut Vec<Waker>) {
+        if let Some(progress) = &self.progress {
+            progress.advance(end, woken);
+        }
+    }
+
     /// What a power cut leaves for certain.
     fn durable_contents(&self, data_start: u64) -> Contents {
         if self.is_entry_durable {

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::scan::{ChunkReport, FileReport};
+use super::plan::Planner;
+use super::scan::{ChunkReport, FileReport, scan_entries};
 use super::{Action, Recovered, Step};
 use crate::chunk::{Chunk, Found};
 use crate::error::StoreIoError;
-use crate::fs::{Access, read_full_at};
+use crate::fs::{Access, DirEntry, read_full_at};
 use crate::header::{SealReason, SlotState};
 use crate::id::ChunkId;
 use crate::layout::to_usize;
@@ -16,25 +17,47 @@ use crate::reader::DamageSink;
 use crate::route::RouteInner;
 use crate::walk::{Damage, DamageKind};
 
+/// Files whose reports are in memory at a time.
+const SCANNED_AT_A_TIME: usize = 512;
+
 /// Most bytes copied to the quarantine as one piece.
 const PIECE_LEN: u64 = 1 << 20;
 
-/// Applies the steps, one for each report; whatever fails leaves its file as it was.
-pub(super) fn apply(
-    route: &Arc<RouteInner>,
-    reports: &[FileReport],
-    steps: Vec<Step>,
-) -> Recovered {
+/// Examines the files, plans for each and does it; whatever fails leaves its file as it was.
+///
+/// There may be very many, so that only the reports of those are kept that are not just as they
+/// should be. These have their turn in the order of their names at the end: in that order, chunks
+/// that are sealed now are delivered.
+pub(super) fn recover(route: &Arc<RouteInner>, entries: &[DirEntry]) -> Recovered {
     let mut recovered = Recovered::default();
-    for (report, step) in reports.iter().zip(&steps) {
-        let applied = apply_step(route, report, step);
-        recovered
-            .chunks
-            .extend(applied.chunk.map(|chunk| chunk.info()));
-        recovered.failures.extend(applied.failure);
+    let mut planner = Planner::new(&route.options.destinations);
+    let mut others = Vec::new();
+    let newest_first = entries.rchunks(SCANNED_AT_A_TIME);
+    let scan = |entries| scan_entries(&*route.shared.fs, &route.dir, entries).into_iter();
+    for mut report in newest_first.flat_map(|entries| scan(entries).rev()) {
+        if let FileReport::Chunk(chunk) = &mut report {
+            chunk.share_meta(|meta| route.sharing(meta));
+        }
+        let step = planner.step(&report);
+        if matches!(step.action, Action::Keep | Action::Resume) {
+            recovered.note(apply_step(route, &report, &step));
+        } else {
+            others.push((report, step));
+        }
     }
-    recovered.steps = steps;
+    for (report, step) in others.into_iter().rev() {
+        recovered.note(apply_step(route, &report, &step));
+        recovered.steps.push(step);
+    }
+    recovered.chunks.sort_unstable_by_key(|chunk| chunk.id);
     recovered
+}
+
+impl Recovered {
+    fn note(&mut self, applied: Applied) {
+        self.chunks.extend(applied.chunk.map(|chunk| chunk.info()));
+        self.failures.extend(applied.failure);
+    }
 }
 
 /// What came of a step; a chunk may be usable though something failed.
@@ -97,7 +120,7 @@ fn tell_of_file(
         return;
     };
     route.observer.damaged(&DamageReport {
-        route: route.name.clone(),
+        route: route.name.to_string(),
         chunk,
         path: path.to_owned(),
         offset: 0,
@@ -143,7 +166,7 @@ fn adopt(route: &Arc<RouteInner>, report: &ChunkReport, action: Action) -> Arc<C
     let chunk = Arc::new(Chunk::new(
         route,
         report.head.header,
-        report.head.meta.clone(),
+        Arc::clone(&report.meta),
         found(report, action),
     ));
     route.space.occupy(report.file_bytes);

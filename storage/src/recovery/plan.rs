@@ -1,51 +1,72 @@
 //! Deciding what to do with each file, from the reports alone.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::scan::{ChunkReport, FileReport, Tail};
 use super::{Action, Step};
 use crate::header::SlotState;
-use crate::key::ChunkKey;
-use crate::meta::DeadNote;
-
-/// The newest chunk of each key, whatever its state.
-type Newest<'a> = HashMap<(&'a ChunkKey, Option<&'a DeadNote>), &'a Path>;
+use crate::meta::ChunkMeta;
 
 /// What start-up would do with the files of a route that now has these destinations. One step
-/// for each report, in the same order.
+/// for each report, in the same order, which is that of the names.
 pub fn plan(reports: &[FileReport], destinations: &[String]) -> Vec<Step> {
-    let newest = newest(reports);
-    reports
-        .iter()
-        .map(|report| {
-            let (action, reason) = match report {
-                FileReport::Chunk(chunk) => plan_chunk(chunk, destinations, &newest),
-                other => plan_other(other),
-            };
-            Step {
-                path: report.path().to_owned(),
-                action,
-                reason,
-            }
-        })
-        .collect()
+    let mut planner = Planner::new(destinations);
+    let newest_first = reports.iter().rev();
+    let mut steps: Vec<_> = newest_first.map(|report| planner.step(report)).collect();
+    steps.reverse();
+    steps
 }
 
-/// By the order of the names, which is that of creation.
-fn newest(reports: &[FileReport]) -> Newest<'_> {
-    let mut newest: Newest<'_> = HashMap::new();
-    for report in reports {
-        if let FileReport::Chunk(chunk) = report {
-            let place = newest.entry(key(chunk)).or_insert(&chunk.path);
-            *place = (*place).max(&chunk.path);
+/// Plans a route's files one by one, from the newest to the oldest: what becomes of a chunk
+/// depends on those after it.
+pub(super) struct Planner<'a> {
+    destinations: &'a [String],
+    /// Those of the chunks so far, whatever their state.
+    newer_keys: HashSet<KeyOf>,
+}
+
+/// The key of a chunk, and its note: chunks in which these are equal follow one another.
+struct KeyOf(Arc<ChunkMeta>);
+
+impl Hash for KeyOf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0.key, &self.0.note).hash(state);
+    }
+}
+
+impl PartialEq for KeyOf {
+    fn eq(&self, other: &KeyOf) -> bool {
+        self.0.key == other.0.key && self.0.note == other.0.note
+    }
+}
+
+impl Eq for KeyOf {}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(destinations: &'a [String]) -> Planner<'a> {
+        Planner {
+            destinations,
+            newer_keys: HashSet::new(),
         }
     }
-    newest
-}
 
-fn key(chunk: &ChunkReport) -> (&ChunkKey, Option<&DeadNote>) {
-    (&chunk.meta.key, chunk.meta.note.as_ref())
+    /// What is to be done with the file, which is older than all before.
+    pub(super) fn step(&mut self, report: &FileReport) -> Step {
+        let (action, reason) = match report {
+            FileReport::Chunk(chunk) => {
+                let is_newest = self.newer_keys.insert(KeyOf(Arc::clone(&chunk.meta)));
+                plan_chunk(chunk, self.destinations, is_newest)
+            }
+            other => plan_other(other),
+        };
+        Step {
+            path: report.path().to_owned(),
+            action,
+            reason,
+        }
+    }
 }
 
 fn plan_other(report: &FileReport) -> (Action, String) {
@@ -63,11 +84,7 @@ fn plan_other(report: &FileReport) -> (Action, String) {
     }
 }
 
-fn plan_chunk(
-    chunk: &ChunkReport,
-    destinations: &[String],
-    newest: &Newest<'_>,
-) -> (Action, String) {
+fn plan_chunk(chunk: &ChunkReport, destinations: &[String], is_newest: bool) -> (Action, String) {
     let is_served = |slot: &Option<SlotState>| slot.is_some_and(|state| state != SlotState::Owed);
     if !chunk.slots.is_empty() && chunk.slots.iter().all(is_served) {
         return (
@@ -92,7 +109,7 @@ fn plan_chunk(
     if chunk.frame_count == 0 {
         return plan_frameless(tail);
     }
-    if let Some(reason) = why_not_resumed(chunk, tail, destinations, newest) {
+    if let Some(reason) = why_not_resumed(chunk, tail, destinations, is_newest) {
         return (Action::Seal, reason);
     }
     (
@@ -113,7 +130,7 @@ fn why_not_resumed(
     chunk: &ChunkReport,
     tail: &Tail,
     destinations: &[String],
-    newest: &Newest<'_>,
+    is_newest: bool,
 ) -> Option<String> {
     if let Some(damage) = tail.damage.first() {
         let (bytes, offset) = (
@@ -123,9 +140,9 @@ fn why_not_resumed(
         Some(format!("{bytes} damaged bytes, the first at {offset}"))
     } else if tail.is_seal_damaged {
         Some("its seal record is damaged".to_owned())
-    } else if chunk.meta.destinations != destinations {
+    } else if *chunk.meta.destinations != *destinations {
         Some("the route's destinations have changed".to_owned())
-    } else if newest.get(&key(chunk)) != Some(&chunk.path.as_path()) {
+    } else if !is_newest {
         // Its seal was lost. What comes now belongs behind what the newer one holds
         // (`what_is_appended_after_a_lost_seal_comes_last`).
         Some("a newer chunk of its key exists".to_owned())

@@ -1,6 +1,9 @@
 //! The chunks of an open route: which one takes the appends of a key, which ones exist.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +22,8 @@ use crate::store::Shared;
 use crate::sync::{Mutex, lock};
 
 pub(crate) struct RouteInner {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
+    destinations: Arc<[String]>,
     pub(crate) dir: PathBuf,
     pub(crate) options: RouteOptions,
     pub(crate) observer: Arc<dyn Observer>,
@@ -47,7 +51,33 @@ struct Stage {
     noted: HashMap<DeadNote, ByKey>,
 }
 
-type ByKey = HashMap<ChunkKey, Arc<Chunk>>;
+/// Chunks looked up at a time.
+const PAGE_LEN: usize = 256;
+
+type ByKey = HashSet<OfKey>;
+
+/// A chunk that is found by its key, which it holds anyway.
+struct OfKey(Arc<Chunk>);
+
+impl Borrow<ChunkKey> for OfKey {
+    fn borrow(&self) -> &ChunkKey {
+        &self.0.meta.key
+    }
+}
+
+impl Hash for OfKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.meta.key.hash(state);
+    }
+}
+
+impl PartialEq for OfKey {
+    fn eq(&self, other: &OfKey) -> bool {
+        self.0.meta.key == other.0.meta.key
+    }
+}
+
+impl Eq for OfKey {}
 
 impl RouteInner {
     pub(crate) fn new(
@@ -60,9 +90,10 @@ impl RouteInner {
     ) -> RouteInner {
         let space = Space::new(options.total_limit_bytes);
         let is_on_volume = shared.has_volume_of(dir);
-        let (name, dir, stage) = (name.to_owned(), dir.to_owned(), Mutex::default());
+        let (name, dir, stage) = (name.into(), dir.to_owned(), Mutex::default());
         RouteInner {
             name,
+            destinations: options.destinations.clone().into(),
             dir,
             options,
             observer,
@@ -79,7 +110,7 @@ impl RouteInner {
     }
 
     pub(crate) fn give_notices(&self, chunk: &Chunk) {
-        chunk.notices.give(&*self.observer, &chunk.path);
+        chunk.notices.give(&*self.observer, || chunk.path());
     }
 
     pub(super) fn entry<'a>(
@@ -119,7 +150,7 @@ impl RouteInner {
         })
     }
 
-    pub(super) fn chunk(&self, id: ChunkId) -> Option<Arc<Chunk>> {
+    pub(crate) fn chunk(&self, id: ChunkId) -> Option<Arc<Chunk>> {
         lock(&self.stage).chunks.get(&id).cloned()
     }
 
@@ -128,13 +159,32 @@ impl RouteInner {
         lock(&self.stage).chunks.values().cloned().collect()
     }
 
+    /// Visits all chunks, oldest first, some at a time: there may be very many, and appends wait
+    /// while they are looked up.
+    pub(super) fn for_each_chunk(&self, mut visit: impl FnMut(&Chunk)) {
+        let mut page: Vec<Arc<Chunk>> = Vec::with_capacity(PAGE_LEN);
+        let mut after = Bound::Unbounded;
+        loop {
+            let rest = (after, Bound::Unbounded);
+            let stage = lock(&self.stage);
+            page.extend(
+                stage
+                    .chunks
+                    .range(rest)
+                    .map(|(_, chunk)| Arc::clone(chunk))
+                    .take(PAGE_LEN),
+            );
+            drop(stage);
+            let Some(last) = page.last() else { return };
+            after = Bound::Excluded(last.id());
+            page.drain(..).for_each(|chunk| visit(&chunk));
+        }
+    }
+
     pub(super) fn staged(&self) -> Vec<ChunkId> {
         let stage = lock(&self.stage);
         let by_key = std::iter::once(&stage.plain).chain(stage.noted.values());
-        by_key
-            .flat_map(HashMap::values)
-            .map(|chunk| chunk.id())
-            .collect()
+        by_key.flatten().map(|OfKey(chunk)| chunk.id()).collect()
     }
 
     /// The chunk that takes the key's appends; a new one has no file yet.
@@ -146,13 +196,13 @@ impl RouteInner {
     ) -> Result<Arc<Chunk>, AppendError> {
         let mut stage = lock(&self.stage);
         if let Some(chunk) = stage.by_key(note).and_then(|by_key| by_key.get(key)) {
-            return Ok(Arc::clone(chunk));
+            return Ok(Arc::clone(&chunk.0));
         }
         let meta = ChunkMeta {
-            route: self.name.clone(),
-            destinations: self.options.destinations.clone(),
+            route: Arc::clone(&self.name),
+            destinations: Arc::clone(&self.destinations),
             key: key.clone(),
-            note: note.cloned(),
+            note: note.cloned().map(Box::new),
         };
         let id = self.unused_id(now_ns, &stage);
         let chunk = Chunk::unborn(self, id, now_ns, meta)
@@ -160,6 +210,19 @@ impl RouteInner {
         let chunk = Arc::new(chunk);
         stage.stage(&chunk);
         Ok(chunk)
+    }
+
+    /// The metadata of a chunk that was found, sharing with the route what they have in common.
+    pub(crate) fn sharing(&self, meta: &Arc<ChunkMeta>) -> Arc<ChunkMeta> {
+        if meta.route != self.name || meta.destinations != self.destinations {
+            return Arc::clone(meta);
+        }
+        Arc::new(ChunkMeta {
+            route: Arc::clone(&self.name),
+            destinations: Arc::clone(&self.destinations),
+            key: meta.key.clone(),
+            note: meta.note.clone(),
+        })
     }
 
     /// An id that no chunk has, also if an earlier run had the same seed.
@@ -183,8 +246,8 @@ impl RouteInner {
     pub(crate) fn resume(&self, chunk: &Arc<Chunk>) -> bool {
         let mut stage = lock(&self.stage);
         stage.chunks.insert(chunk.id(), Arc::clone(chunk));
-        let by_key = stage.by_key(chunk.meta.note.as_ref());
-        if by_key.is_some_and(|by_key| by_key.contains_key(&chunk.meta.key)) {
+        let by_key = stage.by_key(chunk.meta.note.as_deref());
+        if by_key.is_some_and(|by_key| by_key.contains(&chunk.meta.key)) {
             return false;
         }
         stage.stage(chunk);
@@ -215,6 +278,10 @@ impl RouteInner {
     }
 }
 
+#[expect(
+    clippy::mutable_key_type,
+    reason = "what is hashed is the metadata, which never changes"
+)]
 impl Stage {
     fn by_key(&self, note: Option<&DeadNote>) -> Option<&ByKey> {
         match note {
@@ -226,9 +293,9 @@ impl Stage {
     fn stage(&mut self, chunk: &Arc<Chunk>) {
         let by_key = match &chunk.meta.note {
             None => &mut self.plain,
-            Some(note) => self.noted.entry(note.clone()).or_default(),
+            Some(note) => self.noted.entry(DeadNote::clone(note)).or_default(),
         };
-        by_key.insert(chunk.meta.key.clone(), Arc::clone(chunk));
+        by_key.replace(OfKey(Arc::clone(chunk)));
     }
 
     fn unstage(&mut self, chunk: &Chunk) {
@@ -241,7 +308,7 @@ impl Stage {
         };
         if by_key
             .get(&chunk.meta.key)
-            .is_some_and(|staged| staged.id() == chunk.id())
+            .is_some_and(|OfKey(staged)| staged.id() == chunk.id())
         {
             by_key.remove(&chunk.meta.key);
         }

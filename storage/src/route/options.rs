@@ -1,7 +1,7 @@
 //! What a route is opened with, what is appended to it, what it holds.
 
 use crate::id::ChunkId;
-use crate::observer::{ChunkInfo, Phase};
+use crate::observer::Phase;
 use crate::receipt::Receipt;
 
 /// When an append counts as stored.
@@ -112,10 +112,10 @@ pub struct RouteTotals {
 }
 
 impl RouteTotals {
-    pub(super) fn add(&mut self, chunk: &ChunkInfo) {
+    pub(crate) fn add(&mut self, created_ns: i64, phase: Phase, events: u64, bytes: u64) {
         let oldest = self.oldest_created_ns.unwrap_or(i64::MAX);
-        self.oldest_created_ns = Some(oldest.min(chunk.created_ns));
-        let (chunks, events, bytes) = match chunk.phase {
+        self.oldest_created_ns = Some(oldest.min(created_ns));
+        let (chunks, events_here, bytes_here) = match phase {
             Phase::Staged => (
                 &mut self.staged_chunks,
                 &mut self.staged_events,
@@ -128,7 +128,7 @@ impl RouteTotals {
             ),
         };
         *chunks += 1;
-        *events += chunk.event_count;
-        *bytes += chunk.payload_bytes;
+        *events_here += events;
+        *bytes_here += bytes;
     }
 }

@@ -14,7 +14,7 @@ fn disk(is_sealed: bool) -> (SimFs, ChunkId, PathBuf) {
     if is_sealed {
         rig.route.seal(id, SealReason::Age, 2);
     }
-    let path = rig.route.chunk(id).unwrap().path;
+    let path = rig.route.path(id);
     (rig.fs.clone(), id, path)
 }
 

@@ -44,7 +44,7 @@ fn a_chunk_is_written_and_read_as_the_fixture_of_its_version_says() {
     rig.route.seal(id, SealReason::Request, 200);
     rig.store.sync();
     rig.route.claim(id, 1).unwrap().commit(300).unwrap();
-    let written = rig.fs.bytes(&rig.route.chunk(id).unwrap().path).unwrap();
+    let written = rig.fs.bytes(&rig.route.path(id)).unwrap();
     // To write a fixture for a new version: FOREBAY_WRITE_FIXTURE=1 cargo test golden
     if std::env::var_os("FOREBAY_WRITE_FIXTURE").is_some() {
         std::fs::write(PATH, hex(&written)).unwrap();

@@ -27,7 +27,7 @@ fn no_receipt_resolves_before_its_data_and_its_directory_entry_are_synced() {
     for tag in ["a", "b", "a", "c"] {
         let name = format!("resolved {tag}");
         let appended = rig.append(tag, b"event");
-        let path = rig.route.chunk(appended.chunk).unwrap().path;
+        let path = rig.route.path(appended.chunk);
         let waker = Arc::new(NotingWaker(rig.fs.clone(), name.clone())).into();
         let mut receipt = std::pin::pin!(appended.receipt);
         let polled = receipt.as_mut().poll(&mut Context::from_waker(&waker));
@@ -68,7 +68,7 @@ fn a_failed_sync_refuses_what_is_not_durable_keeps_what_is_and_is_not_repeated()
         failing_syncs: [0].into(),
         ..Faults::default()
     });
-    let path = rig.route.chunk(id).unwrap().path;
+    let path = rig.route.path(id);
     let syncs = |fs: &SimFs| {
         fs.log()
             .iter()

@@ -303,7 +303,7 @@ impl Life {
     fn check_size(&self, chunk: &ChunkInfo) -> Result<(), String> {
         let len = self
             .fs
-            .bytes(&chunk.path)
+            .bytes(&self.route.path(chunk.id))
             .map_or(0, |bytes| bytes.len() as u64);
         if len != chunk.file_bytes {
             return Err(format!("{len} bytes are counted as {}", chunk.file_bytes));
