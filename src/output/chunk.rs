@@ -25,6 +25,9 @@ pub use metadata::Metadata;
 use part::Cutter;
 pub use read::{ByteReader, Records};
 
+/// Chunks with up to so many bytes of payload are read in no time.
+const SHORT_LEN_MAX: u64 = 64 << 10;
+
 /// Opens a chunk for reading from its beginning.
 pub type OpenChunk = Box<dyn Fn() -> Result<Reader, ReadError> + Send + Sync>;
 
@@ -213,7 +216,8 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// The next window, or `None` at the end. Reads from the disk without holding up the runtime.
+    /// The next window, or `None` at the end. Reads from the disk without holding up the runtime; to
+    /// let others have this thread costs more than to read a short chunk.
     ///
     /// # Errors
     /// The device does not give the bytes, or a newer version wrote them.
@@ -222,7 +226,11 @@ impl ChunkReader {
         reason = "it blocks in place, and may come to do it elsewhere"
     )]
     pub async fn next_window(&mut self) -> Result<Option<Window<'_>>, ReadError> {
-        read::in_place(move || self.next_window_blocking())
+        if self.chunk.inner.info.payload_bytes <= SHORT_LEN_MAX {
+            self.next_window_blocking()
+        } else {
+            read::in_place(move || self.next_window_blocking())
+        }
     }
 
     /// As [`next_window`](Self::next_window), for callers that may block.

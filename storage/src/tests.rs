@@ -17,6 +17,7 @@ mod every_damage;
 mod golden;
 mod life;
 mod refusal;
+mod scale;
 
 const ROUTE_DIR: &str = "/data/routes/web";
 const QUARANTINE: &str = "/data/quarantine";

@@ -1,4 +1,5 @@
-//! Where a reader's bytes come from: a mapping, or a buffer where mapping is not safe.
+//! Where a reader's bytes come from: a mapping, or a buffer where mapping is not safe or costs more
+//! than copying.
 
 use std::io;
 use std::ops::Range;
@@ -9,6 +10,9 @@ use crate::layout::to_usize;
 
 /// What a device fails to give, and a mapping is populated by, at the least; in bytes.
 const PAGE_LEN: u64 = 4096;
+
+/// Files up to this length are copied: to map and unmap one takes longer.
+const COPIED_LEN_MAX: u64 = 16 << 10;
 
 /// The bytes of one file, of which one range is shown at a time.
 pub(super) struct Source {
@@ -21,8 +25,8 @@ pub(super) struct Source {
 
 enum Backing {
     Mapped(Mapping),
-    /// Systems that cannot populate a mapping safely, and files that may still be written to.
-    /// Keeps the file open.
+    /// Short files, files that may still be written to, and systems that cannot populate a mapping
+    /// safely. Keeps the file open.
     Buffered {
         file: Arc<dyn File>,
         buffer: Vec<u8>,
@@ -33,7 +37,7 @@ impl Source {
     /// A source of the file's first `len` bytes; keeps the file open only if it must. Only a file
     /// whose bytes are final may be mapped.
     pub(super) fn new(file: Arc<dyn File>, len: u64, is_final: bool) -> io::Result<Source> {
-        let mapping = if is_final && len > 0 {
+        let mapping = if is_final && len > COPIED_LEN_MAX {
             Some(file.map(len)?)
         } else {
             None

@@ -365,7 +365,7 @@ fn a_window_is_bounded_and_a_reader_can_go_on_where_it_was() {
 #[test]
 fn a_chunk_is_read_the_same_where_mappings_cannot_be_populated() {
     let rig = rig();
-    let id = rig.append("a", &[1; 5000]).chunk;
+    let id = rig.append("a", &[1; 20_000]).chunk;
     rig.append("a", &[2; 9]);
     rig.route.seal_staged(SealReason::Age, 2);
     rig.store.sync();
@@ -374,7 +374,7 @@ fn a_chunk_is_read_the_same_where_mappings_cannot_be_populated() {
         ..Default::default()
     };
     rig.fs.set_faults(faults);
-    assert_eq!(rig.payloads(id), [vec![1; 5000], vec![2; 9]]);
+    assert_eq!(rig.payloads(id), [vec![1; 20_000], vec![2; 9]]);
     assert_eq!(rig.fs.open_count(), 0);
 }
 

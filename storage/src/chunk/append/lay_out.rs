@@ -20,8 +20,8 @@ pub(super) struct LaidOut<'a> {
 }
 
 impl LaidOut<'_> {
-    /// All parts in their order, behind `head_bytes`.
-    pub(super) fn behind<'p>(&'p self, head_bytes: &'p [u8]) -> [&'p [u8]; 8] {
+    /// All parts in their order, behind `head_bytes` and before the `rest` of the first block.
+    pub(super) fn between<'p>(&'p self, head_bytes: &'p [u8], rest: &'p [u8]) -> [&'p [u8]; 9] {
         let [tag, batch_id, payload] = self.last.body;
         [
             head_bytes,
@@ -32,6 +32,7 @@ impl LaidOut<'_> {
             payload,
             self.last.padding,
             &self.copy,
+            rest,
         ]
     }
 }
