@@ -192,6 +192,12 @@ impl Repeats {
         }
     }
 
+    /// Batches whose receipts are still kept.
+    #[cfg(test)]
+    pub(super) fn unresolved_count(&self) -> usize {
+        lock(&self.index).unresolved_count()
+    }
+
     /// Batches remembered.
     #[must_use]
     pub fn len(&self) -> u64 {

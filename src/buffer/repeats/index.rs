@@ -35,6 +35,8 @@ pub(super) struct Index {
     order: VecDeque<(i64, Fingerprint)>,
     /// Batches with a piece in the chunk, oldest first.
     by_chunk: HashMap<ChunkId, VecDeque<Fingerprint>>,
+    /// Batches whose receipts had not resolved when they were last looked at, oldest first.
+    unresolved: VecDeque<Fingerprint>,
     piece_count: usize,
 }
 
@@ -54,6 +56,7 @@ impl Index {
             entries: HashMap::new(),
             order: VecDeque::new(),
             by_chunk: HashMap::new(),
+            unresolved: VecDeque::new(),
             piece_count: 0,
         }
     }
@@ -61,6 +64,11 @@ impl Index {
     /// Batches remembered, partly stored ones included.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn unresolved_count(&self) -> usize {
+        self.unresolved.len()
     }
 
     /// The batch, if no piece of it is missing.
@@ -99,6 +107,10 @@ impl Index {
             self.remove(stamp.batch);
         }
         self.forget(at_ns, 1);
+        self.let_go_of_receipts();
+        if piece.receipt.is_some() {
+            self.unresolved.push_back(stamp.batch);
+        }
         let chunk = piece.chunk;
         let order = &mut self.order;
         let entry = self.entries.entry(stamp.batch).or_insert_with(|| {
@@ -110,8 +122,21 @@ impl Index {
         if let Some(chunk) = chunk {
             self.by_chunk
                 .entry(chunk)
-                .or_default()
+                // Of many chunks most hold one batch.
+                .or_insert_with(|| VecDeque::with_capacity(1))
                 .push_back(stamp.batch);
+        }
+    }
+
+    /// A receipt keeps more memory than all else that is remembered of a piece, and says nothing
+    /// any more once the piece is durable.
+    fn let_go_of_receipts(&mut self) {
+        while let Some(batch) = self.unresolved.front() {
+            let entry = self.entries.get_mut(batch);
+            if entry.is_some_and(|entry| !entry.let_go_of_receipts()) {
+                break;
+            }
+            self.unresolved.pop_front();
         }
     }
 
@@ -175,6 +200,19 @@ impl Entry {
             split: stamp.split,
             pieces: (0..stamp.total).map(|_| None).collect(),
         }
+    }
+
+    /// Says whether all have resolved.
+    fn let_go_of_receipts(&mut self) -> bool {
+        for piece in self.pieces.iter_mut().flatten() {
+            match piece.receipt.as_ref().map(Receipt::outcome) {
+                Some(None) => return false,
+                Some(Some(Ok(()))) => piece.receipt = None,
+                // What has failed is to be stored again.
+                Some(Some(Err(_))) | None => {}
+            }
+        }
+        true
     }
 
     fn is_split_as(&self, stamp: &Stamp) -> bool {

@@ -195,6 +195,19 @@ async fn a_repeat_is_acknowledged_and_not_stored_again() {
 }
 
 #[tokio::test]
+async fn receipts_are_let_go_when_they_have_resolved() {
+    let rig = Rig::open(SimFs::new(), by_key());
+    let mut kept = Vec::new();
+    for number in 1..=20 {
+        rig.send(&[number], &batch(number)).await.unwrap();
+        kept.push(rig.buffer.repeats.as_ref().unwrap().unresolved_count());
+    }
+    // Those of the last batch.
+    assert!(kept.iter().all(|count| *count <= 4), "{kept:?}");
+    assert_eq!(rig.buffer.stats.batches_remembered.load(Relaxed), 20);
+}
+
+#[tokio::test]
 async fn another_batch_with_the_same_id_is_stored() {
     let rig = Rig::open(SimFs::new(), by_key());
     for number in [1, 2, 3] {
