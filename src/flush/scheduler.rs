@@ -106,7 +106,7 @@ impl Scheduler {
         let serial = self.next_serial;
         self.next_serial += 1;
         self.order.insert(serial, queued.chunk);
-        let debts = queued
+        let mut debts: Vec<_> = queued
             .owed
             .into_iter()
             .map(|(destination, retry)| {
@@ -130,6 +130,8 @@ impl Scheduler {
                 }
             })
             .collect();
+        // Collected in place it has the room that the longer items before it took.
+        debts.shrink_to_fit();
         self.chunks
             .insert(queued.chunk, Tracked::Queued { serial, debts });
     }
