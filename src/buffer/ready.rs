@@ -70,7 +70,7 @@ impl RouteBuffer {
             Some(repeats) if !batch.batch_id.is_empty() => {
                 let fingerprint = Fingerprint::of(batch.tag, batch.batch_id, batch.payload);
                 let turn = repeats.turn_now(fingerprint)?;
-                let stamp = *turn.stamps(&[batch.payload])?.first()?;
+                let stamp = Stamp::of_whole(fingerprint);
                 let batch_id = stamp.behind(batch.batch_id)?.into();
                 (Some((turn, stamp)), batch_id)
             }

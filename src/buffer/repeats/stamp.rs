@@ -42,6 +42,16 @@ pub(in crate::buffer) struct Stamp {
 }
 
 impl Stamp {
+    /// The one of a batch that is not split.
+    pub(in crate::buffer) fn of_whole(batch: Fingerprint) -> Self {
+        Self {
+            batch,
+            split: 0,
+            index: 0,
+            total: 1,
+        }
+    }
+
     /// One for each piece; `None` if there are none, or too many.
     pub(super) fn all(batch: Fingerprint, pieces: &[&[u8]]) -> Option<Vec<Self>> {
         let total = u32::try_from(pieces.len()).ok()?;
@@ -180,5 +190,7 @@ mod tests {
         assert_ne!(stamps(&[b"a", b"b"])[0], stamps(&[b"a", b"c"])[0]);
         assert_ne!(stamps(&[b"ab", b"c"])[0], stamps(&[b"a", b"bc"])[0]);
         assert_eq!(stamps(&[b"a"]), stamps(&[b"b"]));
+        let whole = Stamp::of_whole(Fingerprint::of("t", b"id", b"ab"));
+        assert_eq!(stamps(&[b"a"]), [whole]);
     }
 }
