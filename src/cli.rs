@@ -13,6 +13,7 @@ use crate::registry::Registry;
 mod buffer;
 mod check;
 mod doctor;
+mod plugins;
 mod run;
 
 use buffer::BufferCommand;
@@ -54,6 +55,17 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// List the types of inputs, filters and outputs, or show what can be set for one.
+    Plugins {
+        /// A type, by any of its names.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// One JSON document instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of the configuration file, for editors.
+    Schema,
     /// Look at what is on disk, with or without a running daemon; repair it without one.
     Buffer {
         #[command(subcommand)]
@@ -97,6 +109,9 @@ pub enum Error {
     /// The command line is not valid, or help was asked for.
     #[error(transparent)]
     Usage(#[from] clap::Error),
+    /// No type of plugin has that name.
+    #[error("{0}")]
+    NoPlugin(String),
     /// There is no valid configuration.
     #[error(transparent)]
     Config(#[from] config::Error),
@@ -119,7 +134,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => 64,
+            Self::Usage(_) | Self::NoPlugin(_) => 64,
             Self::Run(run::Error::Engine(engine::Error::Way { .. })) => 78,
             Self::Run(_) => 70,
             Self::Buffer(
@@ -144,7 +159,11 @@ impl Error {
             Self::Output(error)
             | Self::Buffer(BufferError::Output(error))
             | Self::Doctor(DoctorError::Output(error)) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::Config(_) | Self::Buffer(_) | Self::Doctor(_) | Self::Run(_) => false,
+            Self::NoPlugin(_)
+            | Self::Config(_)
+            | Self::Buffer(_)
+            | Self::Doctor(_)
+            | Self::Run(_) => false,
         }
     }
 }
@@ -193,6 +212,20 @@ pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
         }
         Command::Run { config } => {
             run::run(config.load(registry)?, registry)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Plugins { name, json } => {
+            let out = &mut io::stdout().lock();
+            match plugins::plugins(registry, name.as_deref(), json, out)? {
+                true => Ok(ExitCode::SUCCESS),
+                false => Err(Error::NoPlugin(plugins::unknown(
+                    registry,
+                    &name.unwrap_or_default(),
+                ))),
+            }
+        }
+        Command::Schema => {
+            plugins::schema(registry, &mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Buffer { command } => Ok(buffer::run(command)?),

@@ -43,6 +43,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use crate::config;
 use crate::config::plan::OtherPlan;
 use crate::config::types::{PluginKind, Reading, Types};
 
@@ -160,6 +163,18 @@ impl Registry {
         self.find(kind, name).map(|known| &known.info)
     }
 
+    /// The JSON Schema of a type's settings, by any of its names.
+    #[must_use]
+    pub fn settings(&self, kind: PluginKind, name: &str) -> Option<Value> {
+        let known = self.find(kind, name)?;
+        match &known.added {
+            Some(added) => Some(added.schema()),
+            None => config::builtin(kind)
+                .into_iter()
+                .find_map(|(name, settings)| (name == known.info.name).then_some(settings)),
+        }
+    }
+
     fn find(&self, kind: PluginKind, name: &str) -> Option<&Known> {
         let mut of_kind = self.known.iter();
         let found = of_kind.find(|((known, other), _)| *known == kind && *other == name);
@@ -204,6 +219,18 @@ impl Types for Registry {
     fn names(&self, kind: PluginKind) -> Vec<&'static str> {
         let of_kind = self.known.iter().filter(|((known, _), _)| *known == kind);
         of_kind.map(|((_, name), _)| *name).collect()
+    }
+
+    fn schemas(&self, kind: PluginKind) -> Vec<(Vec<&'static str>, Value)> {
+        let own = self
+            .known
+            .iter()
+            .filter(|((of, name), known)| *of == kind && *name == known.info.name);
+        own.filter_map(|(_, known)| {
+            let settings = known.added.as_ref()?.schema();
+            Some((known.info.names().collect(), settings))
+        })
+        .collect()
     }
 
     fn read(&self, kind: PluginKind, name: &str, reading: Reading<'_>) -> Option<OtherPlan> {

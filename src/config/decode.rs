@@ -225,21 +225,34 @@ macro_rules! choices {
                 $crate::config::decode::choose(text, &[$(($text, $value)),+])
             }
         }
+
+        impl $crate::config::describe::Described for $name {
+            fn describe() -> serde_json::Value {
+                $crate::config::describe::choice(&[$($text),+])
+            }
+        }
     )+};
 }
 
-/// Declares tables: for each setting its name, other names it goes by, and what its value is.
+/// Declares tables: for each setting its name, other names it goes by, what its value is, and after
+/// `=` what holds if it is not written, as it would be written. Doc comments are shown to users.
 macro_rules! tables {
     ($(
-        $(#[$meta:meta])*
+        $(#[doc = $about:literal])*
         $name:ident {
-            $($(#[$doc:meta])* $field:ident $(or $($alias:literal),+)? : $value:ty,)*
+            $(
+                $(#[doc = $doc:literal])*
+                $field:ident $(or $($alias:literal),+)? : $value:ty $(= $default:literal)?,
+            )*
         }
     )+) => {$(
-        $(#[$meta])*
+        $(#[doc = $about])*
         #[derive(Debug, Default)]
         pub(in crate::config) struct $name {
-            $($(#[$doc])* pub(in crate::config) $field: Option<$crate::config::error::At<$value>>,)*
+            $(
+                $(#[doc = $doc])*
+                pub(in crate::config) $field: Option<$crate::config::error::At<$value>>,
+            )*
         }
 
         impl $name {
@@ -257,6 +270,20 @@ macro_rules! tables {
             }
         }
 
+        impl $crate::config::describe::Described for $name {
+            fn describe() -> serde_json::Value {
+                let settings = vec![$($crate::config::describe::Setting {
+                    names: const {
+                        &[$crate::config::decode::bare(stringify!($field)), $($($alias),+)?]
+                    },
+                    about: &[$($doc),*],
+                    kind: <$value as $crate::config::describe::Described>::describe(),
+                    default: None $(.or(Some($default)))?,
+                }),*];
+                $crate::config::describe::table(&[$($about),*], settings)
+            }
+        }
+
         impl $crate::config::decode::FromNode for $name {
             fn from_node(
                 node: &$crate::config::node::Node,
@@ -271,13 +298,21 @@ macro_rules! tables {
     )+};
 }
 
+/// A field's name without the mark that lets a keyword be one.
+pub(super) const fn bare(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
 /// Declares tables of several kinds, told apart by their `type`.
 macro_rules! tables_by_type {
     ($(
-        $(#[$meta:meta])*
+        $(#[doc = $about:literal])*
         $name:ident { $($text:literal => $variant:ident($table:ty),)+ }
     )+) => {$(
-        $(#[$meta])*
+        $(#[doc = $about])*
         #[derive(Debug)]
         pub(in crate::config) enum $name {
             $($variant(Box<$table>),)+
@@ -288,6 +323,22 @@ macro_rules! tables_by_type {
         impl $name {
             /// The types that are built in.
             pub(in crate::config) const TYPES: &[&str] = &[$($text),+];
+        }
+
+        impl $name {
+            /// The settings of each type.
+            pub(in crate::config) fn described() -> Vec<(&'static str, serde_json::Value)> {
+                vec![$((
+                    $text,
+                    <$table as $crate::config::describe::Described>::describe(),
+                )),+]
+            }
+        }
+
+        impl $crate::config::describe::Described for $name {
+            fn describe() -> serde_json::Value {
+                $crate::config::describe::by_type(concat!($($about),*).trim(), &Self::described())
+            }
         }
 
         impl $crate::config::decode::FromNode for $name {

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
 use super::decode::{FromNode, Named, OneOrMany, Size, choices, tables, tables_by_type};
+use super::describe::{Described, choice};
 use super::error::{At, Position, Problems};
 use super::node::{Kind, Node};
 use super::plan::{
@@ -21,178 +23,282 @@ pub(super) mod filter;
 tables! {
     /// The whole file.
     Config {
+        /// Where everything on disk lives; only one daemon at a time can use it.
         data_dir: String,
-        stop_timeout: Duration,
+        /// How long an orderly stop may take before what is in flight is left for the next start.
+        stop_timeout: Duration = "10s",
+        /// The most chunk files that are open at a time; derived from the descriptor limit if absent.
         open_files_max: usize,
+        /// Where events come from, by names of your choice.
         inputs: Named<Input>,
+        /// What events pass before they are routed, in this order.
         filters: Named<filter::Filter>,
+        /// Which events are kept how and sent where; the first that matches takes an event.
         routes: Named<Route>,
+        /// Where events go, by names of your choice; each must be in the `to` of a route.
         outputs: Named<Output>,
+        /// The admin API, if it is to be served.
         admin: Admin,
+        /// How logs are written.
         log: Log,
     }
 
     /// The admin API.
     Admin {
-        listen: SocketAddr,
+        /// Where it listens.
+        listen: SocketAddr = "127.0.0.1:2020",
     }
 
     /// How logs are written.
     Log {
-        filter or "level": String,
-        format: LogFormat,
+        /// What is logged, such as `info` or `warn,forebay=debug`.
+        filter or "level": String = "info",
+        /// What a line looks like.
+        format: LogFormat = "text",
     }
 
     /// An input for the Fluent forward protocol.
     ForwardInput {
-        listen: SocketAddr,
-        message_size_max or "chunk_size_limit": Size,
-        unpacked_size_max or "decompression_size_limit": Size,
-        connections_max: usize,
-        read_memory_max: Size,
+        /// TCP address, and UDP for heartbeats.
+        listen: SocketAddr = "127.0.0.1:24224",
+        /// Largest message on the wire.
+        message_size_max or "chunk_size_limit": Size = "64MiB",
+        /// Largest payload after unpacking.
+        unpacked_size_max or "decompression_size_limit": Size = "256MiB",
+        /// Most connections open at a time.
+        connections_max: usize = "1024",
+        /// Memory for messages that are being read, shared by all connections.
+        read_memory_max: Size = "32MiB",
+        /// A connection that sends nothing for this long is closed; without it, none is.
         idle_timeout: Duration,
+        /// What senders must prove.
         security: InputSecurity,
+        /// TLS, if connections are to be encrypted.
         tls: ServerTls,
     }
 
     /// What a forward input asks of its senders.
     InputSecurity {
+        /// Our name in the handshake.
         self_hostname: String,
+        /// The key that both sides know.
         shared_key: SecretString,
+        /// Users by name with their passwords; without any, users are not asked for.
         users: Named<SecretString>,
     }
 
     /// An input for events in HTTP requests.
     HttpInput {
-        listen: SocketAddr,
-        body_size_max or "body_size_limit": Size,
-        unpacked_size_max or "decompression_size_limit": Size,
-        connections_max: usize,
-        read_memory_max: Size,
-        patience: Duration,
+        /// Where it listens.
+        listen: SocketAddr = "127.0.0.1:9880",
+        /// Largest body on the wire.
+        body_size_max or "body_size_limit": Size = "32MiB",
+        /// Largest body after unpacking.
+        unpacked_size_max or "decompression_size_limit": Size = "256MiB",
+        /// Most connections open at a time.
+        connections_max: usize = "1024",
+        /// Memory for bodies that are being read, shared by all requests.
+        read_memory_max: Size = "64MiB",
+        /// How long a request may be held back before it is answered with 503.
+        patience: Duration = "5s",
+        /// TLS, if connections are to be encrypted.
         tls: ServerTls,
     }
 
     /// The server's side of TLS.
     ServerTls {
+        /// PEM file with the certificate chain.
         cert_path: String,
+        /// PEM file with the private key.
         key_path or "private_key_path": String,
+        /// PEM file with the authorities that client certificates must come from; without it, none is asked for.
         client_ca_path: String,
     }
 
     /// One route.
     Route {
+        /// Patterns of the tags that it takes: `*` is one part, `**` any number.
         r#match: OneOrMany<String>,
+        /// How it groups, keeps and flushes its events.
         buffer: Buffer,
+        /// The outputs that its events go to.
         to: OneOrMany<String>,
     }
 
     /// How a route groups, keeps and flushes its events.
     Buffer {
-        keys or "chunk_keys": OneOrMany<String>,
+        /// What groups events into chunks: any of `tag`, `time`, and fields of the record.
+        keys or "chunk_keys": OneOrMany<String> = "[\"tag\"]",
+        /// How long a time window is; `time` among the keys needs it.
         timekey: Duration,
+        /// How long after its end a time window still takes late events; 10 minutes if `time` is a key.
         timekey_wait: Duration,
+        /// The zone of the time windows; the system's if absent.
         timekey_zone: String,
+        /// Whether the zone of the time windows is UTC.
         timekey_use_utc: bool,
-        durability: Durability,
+        /// What an acknowledgement means: synced, or written to the page cache.
+        durability: Durability = "disk",
+        /// When chunks are flushed; `lazy` if `time` is a key, else `interval`.
         flush_mode: FlushMode,
-        flush_interval: Duration,
-        flush_at_shutdown: bool,
-        chunk_limit_size: Size,
+        /// The age at which a chunk is flushed in mode `interval`.
+        flush_interval: Duration = "1s",
+        /// Whether an orderly stop delivers what is staged.
+        flush_at_shutdown: bool = "false",
+        /// Most bytes of events in one chunk.
+        chunk_limit_size: Size = "8MiB",
+        /// Most events in one chunk.
         chunk_limit_records: u64,
-        chunk_full_threshold: f64,
-        total_limit_size: Size,
-        overflow or "overflow_action": Overflow,
-        dead_letter_limit_size: Size,
-        deduplicate: Deduplicate,
-        max_concurrent or "flush_thread_count": usize,
-        delayed_commit_timeout: Duration,
-        slow_flush_log_threshold: Duration,
-        retry_type: RetryKind,
-        retry_wait: Duration,
-        retry_exponential_backoff_base: f64,
-        retry_max_interval or "max_retry_interval": Duration,
-        retry_randomize: bool,
-        retry_randomization_factor: f64,
+        /// The part of a limit at which a chunk counts as full.
+        chunk_full_threshold: f64 = "0.95",
+        /// Most bytes of the route on disk.
+        total_limit_size: Size = "10GiB",
+        /// What happens to senders when the route is full.
+        overflow or "overflow_action": Overflow = "block",
+        /// Most bytes of the route's dead letters on disk.
+        dead_letter_limit_size: Size = "1GiB",
+        /// How long batches are remembered, so that a repeat is not stored twice.
+        deduplicate: Deduplicate = "on",
+        /// Deliveries in flight for each output.
+        max_concurrent or "flush_thread_count": usize = "16",
+        /// After which time a delivery that an output has not resolved is taken back.
+        delayed_commit_timeout: Duration = "60s",
+        /// A delivery that takes longer than this is logged.
+        slow_flush_log_threshold: Duration = "20s",
+        /// How waits between retries grow.
+        retry_type: RetryKind = "exponential_backoff",
+        /// The first wait, and every wait of the periodic kind.
+        retry_wait: Duration = "1s",
+        /// By what a wait grows each time.
+        retry_exponential_backoff_base: f64 = "2",
+        /// The longest wait, before randomisation.
+        retry_max_interval or "max_retry_interval": Duration = "60s",
+        /// Whether waits are randomised.
+        retry_randomize: bool = "true",
+        /// Each wait is multiplied by a random factor between 1 minus this and 1 plus this.
+        retry_randomization_factor: f64 = "0.125",
+        /// How long after its first failure a chunk is given up; 72 hours if only other limits are set.
         retry_timeout or "max_elapsed_time": Duration,
+        /// After how many retries a chunk is given up.
         retry_max_times: u32,
+        /// Never give up; this holds if there is neither `retry_timeout` nor `retry_max_times`.
         retry_forever: bool,
     }
 
     /// How long batches are remembered, as a table.
     DeduplicateTable {
-        window: Duration,
-        batches_max: usize,
+        /// For how long after they were stored.
+        window: Duration = "10m",
+        /// How many at most.
+        batches_max: usize = "100000",
     }
 
     /// An output to servers that speak the Fluent forward protocol.
     ForwardOutput {
+        /// The servers, as `host:port` or as tables.
         servers: OneOrMany<Server>,
-        connect_timeout: Duration,
-        send_timeout: Duration,
-        ack_timeout or "ack_response_timeout": Duration,
-        require_ack or "require_ack_response": bool,
-        compress: Compression,
+        /// How long a connection attempt, with its handshake, may take.
+        connect_timeout: Duration = "10s",
+        /// How long the server may take to read what is sent.
+        send_timeout: Duration = "60s",
+        /// How long an acknowledgement may take.
+        ack_timeout or "ack_response_timeout": Duration = "60s",
+        /// Whether the server acknowledges; if not, written to the socket counts as delivered.
+        require_ack or "require_ack_response": bool = "true",
+        /// How payloads are packed.
+        compress: Compression = "none",
+        /// What is proven to the servers.
         security: OutputSecurity,
+        /// TLS, if connections are to be encrypted.
         tls: ClientTls,
+        /// The tag to send instead of the events' own, with placeholders.
         tag: String,
     }
 
     /// A server as a table.
     ServerTable {
+        /// `host:port`, or `host` for port 24224.
         address: String,
-        weight: u32,
-        standby: bool,
+        /// Its share of the chunks among the servers that are up; 0 for none.
+        weight: u32 = "60",
+        /// Whether it is used only while one that is not standby is away.
+        standby: bool = "false",
     }
 
     /// What a forward output proves to its servers.
     OutputSecurity {
+        /// Our name in the handshake.
         self_hostname: String,
+        /// The key that both sides know.
         shared_key: SecretString,
+        /// Our user name.
         username: String,
+        /// Our password.
         password: SecretString,
     }
 
     /// The client's side of TLS.
     ClientTls {
+        /// PEM file with the authorities to trust; the system's if absent.
         ca_path: String,
+        /// The name to verify instead of the address's host.
         server_name: String,
+        /// PEM file with our certificate chain, if the server asks for one.
         cert_path: String,
+        /// PEM file with its private key.
         key_path or "private_key_path": String,
     }
 
     /// An output to an HTTP server.
     HttpOutput {
+        /// Where to send to, with placeholders.
         url or "endpoint": String,
-        method or "http_method": HttpMethod,
-        format: HttpFormat,
-        compress: Compression,
+        /// The method of requests.
+        method or "http_method": HttpMethod = "post",
+        /// The body's format.
+        format: HttpFormat = "ndjson",
+        /// How the body is packed.
+        compress: Compression = "none",
+        /// Headers to send with each request.
         headers: Named<SecretString>,
-        connect_timeout: Duration,
-        request_timeout: Duration,
+        /// How long a connection attempt may take.
+        connect_timeout: Duration = "10s",
+        /// How long a whole request may take.
+        request_timeout: Duration = "30s",
+        /// TLS settings, used if the URL says `https`.
         tls: ClientTls,
-        buffered: bool,
+        /// If false, in a route without `buffer`, senders wait for the server's answer to their batch.
+        buffered: bool = "true",
     }
 
     /// An output to files.
     FileOutput {
+        /// Where to write to, with placeholders.
         path: String,
-        append: bool,
-        format: FileFormat,
+        /// Whether chunks share a file; if not, each has its own, with its id in the name.
+        append: bool = "true",
+        /// What is written for each event.
+        format: FileFormat = "ndjson",
+        /// The columns of `csv`, in their order.
         fields: OneOrMany<String>,
-        compress: Compression,
+        /// How the file is packed.
+        compress: Compression = "none",
     }
 
     /// An output to standard output.
     StdoutOutput {
-        format: FileFormat,
+        /// What is written for each event.
+        format: FileFormat = "ndjson",
+        /// The columns of `csv`, in their order.
         fields: OneOrMany<String>,
-        buffered: bool,
+        /// If false, in a route without `buffer`, senders wait until their batch is written.
+        buffered: bool = "true",
     }
 
     /// An output to nowhere.
     NullOutput {
-        buffered: bool,
+        /// If false, in a route without `buffer`, nothing is stored.
+        buffered: bool = "true",
     }
 }
 
@@ -321,6 +427,12 @@ pub(super) enum Deduplicate {
     On(DeduplicateTable),
 }
 
+impl Described for Deduplicate {
+    fn describe() -> Value {
+        json!({ "anyOf": [choice(&["on", "off"]), DeduplicateTable::describe(), { "type": "boolean" }] })
+    }
+}
+
 impl FromNode for Deduplicate {
     fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
         if matches!(node.kind, Kind::Table(_)) {
@@ -339,6 +451,12 @@ pub(super) struct Server {
     pub(super) address: Option<At<String>>,
     pub(super) weight: Option<At<u32>>,
     pub(super) standby: Option<At<bool>>,
+}
+
+impl Described for Server {
+    fn describe() -> Value {
+        json!({ "anyOf": [String::describe(), ServerTable::describe()] })
+    }
 }
 
 impl FromNode for Server {

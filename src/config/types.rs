@@ -10,6 +10,9 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
 use super::error::{At, Position, Problems};
 use super::node::Node;
 use super::settings::{BufferDefaults, Fault, Settings};
@@ -51,6 +54,9 @@ pub trait Types: Send + Sync {
     /// Their names, other names they go by included.
     fn names(&self, kind: PluginKind) -> Vec<&'static str>;
 
+    /// The JSON Schema of each type's settings, with all its names.
+    fn schemas(&self, kind: PluginKind) -> Vec<(Vec<&'static str>, Value)>;
+
     /// Reads the settings of a plugin of the type `name`; `None` once something is wrong with
     /// them, or if there is no such type.
     fn read(&self, kind: PluginKind, name: &str, reading: Reading<'_>) -> Option<OtherPlan>;
@@ -65,9 +71,35 @@ impl Types for NoTypes {
         Vec::new()
     }
 
+    fn schemas(&self, _: PluginKind) -> Vec<(Vec<&'static str>, Value)> {
+        Vec::new()
+    }
+
     fn read(&self, _: PluginKind, _: &str, _: Reading<'_>) -> Option<OtherPlan> {
         None
     }
+}
+
+/// The JSON Schema of settings, defaults included.
+#[must_use]
+pub fn settings_schema<S: Settings>() -> Value {
+    let mut style = SchemaSettings::draft2020_12();
+    style.inline_subschemas = true;
+    style.meta_schema = None;
+    let mut schema = style
+        .into_generator()
+        .into_root_schema_for::<S>()
+        .to_value();
+    let defaults = serde_json::to_value(S::default()).unwrap_or_default();
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for (name, property) in properties {
+            let default = &defaults[name];
+            if !default.is_null() && property.is_object() {
+                property["default"] = default.clone();
+            }
+        }
+    }
+    schema
 }
 
 /// A plugin of a type that is not built in, as the user wrote it.

@@ -5,7 +5,7 @@ use crate::config::types::PluginKind;
 
 /// Each with its names and its sentence.
 pub(super) fn all() -> Vec<PluginInfo> {
-    use PluginKind::{Input, Output};
+    use PluginKind::{Filter, Input, Output};
     vec![
         info(
             Input,
@@ -16,6 +16,38 @@ pub(super) fn all() -> Vec<PluginInfo> {
             Input,
             "http",
             "Takes events in HTTP requests: `POST /<tag>`.",
+        ),
+        info(Filter, "grep", "Keeps or drops events by patterns."),
+        info(
+            Filter,
+            "record_transformer",
+            "Adds, removes and renames fields.",
+        ),
+        info(
+            Filter,
+            "parser",
+            "Decodes a field: JSON, MessagePack, logfmt, a pattern's groups.",
+        ),
+        info(
+            Filter,
+            "rewrite_tag",
+            "Gives events other tags, by patterns.",
+        ),
+        info(Filter, "route", "Chooses the routes of events."),
+        info(
+            Filter,
+            "heartbeat_watch",
+            "Tells of sources that fall silent, and of their return.",
+        ),
+        info(
+            Filter,
+            "counter",
+            "Counts events, and tells how many at the end of each interval.",
+        ),
+        info(
+            Filter,
+            "rollup",
+            "Sums numbers up, and tells the sums at the end of each interval.",
         ),
         info(
             Output,

@@ -2,9 +2,11 @@
 
 use std::marker::PhantomData;
 
+use serde_json::Value;
+
 use crate::config::plan::OtherPlan;
 use crate::config::settings::Settings;
-use crate::config::types::{PluginKind, Reading};
+use crate::config::types::{PluginKind, Reading, settings_schema};
 
 /// A type of plugin: its name, what it does, and its settings.
 pub trait Plugin: Send + Sync + 'static {
@@ -50,6 +52,8 @@ impl PluginInfo {
 /// A type that is not built in, as the configuration needs it.
 pub(super) trait Added: Send + Sync {
     fn read(&self, reading: Reading<'_>) -> Option<OtherPlan>;
+
+    fn schema(&self) -> Value;
 }
 
 pub(super) struct AddedType<P>(PhantomData<fn() -> P>);
@@ -63,5 +67,9 @@ impl<P> AddedType<P> {
 impl<P: Plugin> Added for AddedType<P> {
     fn read(&self, reading: Reading<'_>) -> Option<OtherPlan> {
         reading.read::<P::Settings>(P::NAME)
+    }
+
+    fn schema(&self) -> Value {
+        settings_schema::<P::Settings>()
     }
 }

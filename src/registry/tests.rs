@@ -174,3 +174,22 @@ async fn i01_g02_g03_each_instance_is_opened_for_itself_and_may_fail_for_itself(
         "no output type is called `named`"
     );
 }
+
+#[test]
+fn every_built_in_type_of_the_configuration_is_in_the_registry_and_the_other_way_round() {
+    let registry = Registry::builtin();
+    for kind in [PluginKind::Input, PluginKind::Filter, PluginKind::Output] {
+        let mut configured: Vec<_> = crate::config::builtin(kind)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        configured.sort_unstable();
+        let known = registry.plugins().filter(|info| info.kind == kind);
+        let mut known: Vec<_> = known.map(|info| info.name).collect();
+        known.sort_unstable();
+        assert_eq!(known, configured, "{kind}");
+        for name in known {
+            assert!(registry.settings(kind, name).unwrap()["properties"].is_object());
+        }
+    }
+}

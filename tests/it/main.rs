@@ -17,6 +17,7 @@ mod harness;
 mod hostile;
 mod http_input;
 mod overflow;
+mod plugins;
 mod readme;
 mod retry;
 mod stopping;

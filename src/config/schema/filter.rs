@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use crate::config::decode::{FromNode, Named, OneOrMany, Table, choices, tables};
-use crate::config::error::Problems;
+use serde_json::Value;
+
+use crate::config::decode::{FromNode, Named, OneOrMany, Table, choices, possible_types, tables};
+use crate::config::describe::{Described, by_type, merged};
+use crate::config::error::{Problems, did_you_mean};
 use crate::config::node::Node;
 use crate::config::plan::OnError;
 
@@ -129,6 +132,34 @@ const TYPES: [&str; 8] = [
     "rollup",
 ];
 
+impl Filter {
+    /// The settings of each type.
+    pub(in crate::config) fn described() -> Vec<(&'static str, Value)> {
+        let common = FilterCommon::describe();
+        let of_type = |name: &'static str, own: &[Value]| {
+            let mut tables = vec![common.clone()];
+            tables.extend_from_slice(own);
+            (name, merged(&tables))
+        };
+        vec![
+            of_type("grep", &[Grep::describe()]),
+            of_type("record_transformer", &[RecordTransformer::describe()]),
+            of_type("parser", &[Parser::describe(), Decoder::describe()]),
+            of_type("rewrite_tag", &[RewriteTag::describe()]),
+            of_type("route", &[RouteFilter::describe()]),
+            of_type("heartbeat_watch", &[HeartbeatWatch::describe()]),
+            of_type("counter", &[Window::describe()]),
+            of_type("rollup", &[Rollup::describe(), Window::describe()]),
+        ]
+    }
+}
+
+impl Described for Filter {
+    fn describe() -> Value {
+        by_type("One filter.", &Self::described())
+    }
+}
+
 impl FromNode for Filter {
     fn from_node(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut table = Table::open(node, problems)?;
@@ -153,7 +184,12 @@ impl FromNode for Filter {
                 Rollup::read(&mut table, problems),
                 Window::read(&mut table, problems),
             ),
-            _ => return None,
+            other => {
+                let hint = did_you_mean(other, TYPES).unwrap_or_else(|| possible_types(&TYPES));
+                let message = format!("unknown type `{other}`");
+                problems.add_with_hint(kind.position, message, Some(hint));
+                return None;
+            }
         };
         table.finish(problems);
         Some(Self { common, kind })

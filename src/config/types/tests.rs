@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::plan::{FlushMode, OutputPlan, Plan};
 use crate::config::settings::{BufferDefaults, Fault, Period, Secret, Settings, Size};
-use crate::config::types::{OtherPlan, PluginKind, Reading, Types};
+use crate::config::types::{OtherPlan, PluginKind, Reading, Types, settings_schema};
 use crate::config::{Error, Lookup, load_with};
 use crate::placeholder::Template;
 
@@ -95,6 +95,13 @@ impl Types for OnlyBus {
     fn names(&self, kind: PluginKind) -> Vec<&'static str> {
         match kind {
             PluginKind::Output => vec!["bus"],
+            _ => Vec::new(),
+        }
+    }
+
+    fn schemas(&self, kind: PluginKind) -> Vec<(Vec<&'static str>, serde_json::Value)> {
+        match kind {
+            PluginKind::Output => vec![(vec!["bus"], settings_schema::<Bus>())],
             _ => Vec::new(),
         }
     }
@@ -311,4 +318,18 @@ fn f16_outputs_that_want_different_defaults_are_asked_to_be_told() {
             "3:10: the outputs `o` and `p` want different values of `chunk_limit_size`: write it in `buffer`"
         ]
     );
+}
+
+#[test]
+fn the_schema_of_an_added_type_has_its_keys_and_defaults() {
+    let schema = crate::config::file_schema(&OnlyBus);
+    let of_one = &schema["properties"]["outputs"]["additionalProperties"];
+    let names = of_one["properties"]["type"]["enum"].as_array().unwrap();
+    assert!(names.contains(&"bus".into()) && names.contains(&"http".into()));
+    let types = of_one["allOf"].as_array().unwrap();
+    let bus = &types.last().unwrap()["then"];
+    assert_eq!(bus["additionalProperties"], false);
+    assert_eq!(bus["properties"]["timeout"]["default"], "5s");
+    assert_eq!(bus["properties"]["message_size_max"]["default"], "1MiB");
+    assert_eq!(bus["properties"]["retries"]["default"], 3);
 }
