@@ -72,6 +72,7 @@ fn commit(shared: &Shared, dirty: &[Arc<Chunk>]) {
     let began_ns = shared.elapsed_ns();
     sync_data(shared, &mut jobs);
     sync_entries(shared, &mut jobs);
+    check_alive(&mut jobs);
     if !jobs.is_empty() {
         shared
             .counters
@@ -131,6 +132,24 @@ fn sync_entries(shared: &Shared, jobs: &mut [Job]) {
         if let Some(outcome) = dirs.get(dir) {
             job.outcome.clone_from(outcome);
         }
+    }
+}
+
+/// Believes the syncs only if the file system, asked after them, still answers: they may have
+/// succeeded because it went down (`a_sync_that_succeeds_while_the_file_system_goes_down_is_not_believed`,
+/// and the power cuts on ext4, which lost a chunk in one of some hundred before this was asked).
+fn check_alive(jobs: &mut [Job]) {
+    let mut answers: Vec<(Arc<RouteInner>, Result<(), Arc<io::Error>>)> = Vec::new();
+    for job in jobs.iter_mut().filter(|job| job.outcome.is_ok()) {
+        let is_of = |(route, _): &&(Arc<RouteInner>, _)| Arc::ptr_eq(route, &job.chunk.route);
+        job.outcome = match answers.iter().find(is_of) {
+            Some((_, answer)) => answer.clone(),
+            None => {
+                let answer = job.goal.lease.file().check_alive().map_err(Arc::new);
+                answers.push((Arc::clone(&job.chunk.route), answer.clone()));
+                answer
+            }
+        };
     }
 }
 

@@ -58,6 +58,11 @@ pub trait File: Send + Sync + Debug {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Makes the data and the length durable.
     fn sync_data(&self) -> io::Result<()>;
+    /// Whether the file system still takes requests. It is asked after syncs: one that goes down
+    /// may let those under way succeed without having carried them out, and answers nothing
+    /// afterwards. (ext4 whose journal is aborted: a sync that looks for its transaction finds it
+    /// gone, and takes that for committed.)
+    fn check_alive(&self) -> io::Result<()>;
     /// The file's length.
     fn len(&self) -> io::Result<u64>;
     /// Whether the file has no bytes.

@@ -181,6 +181,14 @@ impl File for RealFile {
         self.0.sync_data()
     }
 
+    fn check_alive(&self) -> io::Result<()> {
+        // Reading fails where the file system was shut down, and writing, be it nothing, also
+        // where it has become read-only.
+        rustix::io::pread(&self.0, &mut [0_u8; 1], 0)?;
+        rustix::io::pwrite(&self.0, &[], 0)?;
+        Ok(())
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

@@ -288,6 +288,10 @@ impl File for SimFile {
         lock(&self.fs.0).sync_data(self.inode, &self.path)
     }
 
+    fn check_alive(&self) -> io::Result<()> {
+        lock(&self.fs.0).check_power()
+    }
+
     fn len(&self) -> io::Result<u64> {
         lock(&self.fs.0).len(self.inode)
     }

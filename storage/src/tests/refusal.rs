@@ -98,6 +98,24 @@ fn a_failed_sync_refuses_what_is_not_durable_keeps_what_is_and_is_not_repeated()
 }
 
 #[test]
+fn a_sync_that_succeeds_while_the_file_system_goes_down_is_not_believed() {
+    let rig = rig_on(&SimFs::new(), two_destinations());
+    rig.store("a", b"kept").unwrap();
+    rig.fs.set_faults(Faults {
+        false_syncs: [0].into(),
+        ..Faults::default()
+    });
+    assert!(matches!(
+        rig.store("a", b"refused"),
+        Err(SyncError::Failed { .. })
+    ));
+    rig.store.sync();
+    assert!(rig.diary.entries().contains(&"failed ".to_owned()));
+    let remounted = rig_on(&rig.fs.after_kill(), two_destinations());
+    assert!(remounted.all_payloads().contains(&b"kept".to_vec()));
+}
+
+#[test]
 fn a_failed_first_sync_leaves_nothing_to_deliver() {
     let rig = rig();
     rig.fs.set_faults(Faults {

@@ -40,6 +40,8 @@ pub(super) struct Disk {
     counts: Counts,
     /// A write, a sync or a move has failed: what it was to make durable may never be.
     pub(super) has_failed: bool,
+    /// The file system has gone down, and answers nothing more.
+    is_down: bool,
 }
 
 /// Calls since the faults were set.
@@ -71,6 +73,7 @@ impl Disk {
 
     pub(super) fn check_power(&self) -> io::Result<()> {
         match self.faults.power_off_after {
+            _ if self.is_down => Err(io::Error::other("the file system is down")),
             Some(after) if self.op_count >= after => Err(io::Error::other("the power is off")),
             _ => Ok(()),
         }
@@ -375,6 +378,11 @@ impl Disk {
     pub(super) fn sync_data(&mut self, inode: InodeId, path: &Path) -> io::Result<()> {
         self.begin(Op::SyncData(path.to_owned()))?;
         let call = next(&mut self.counts.syncs);
+        if self.faults.false_syncs.contains(call) {
+            self.is_down = true;
+            self.has_failed = true;
+            return Ok(());
+        }
         let inode = &mut self.inodes[inode];
         if inode.take_failure() || self.faults.failing_syncs.contains(call) {
             inode.lose();

@@ -17,7 +17,10 @@ pub struct Faults {
     /// Which calls of `sync_data` fail. What they should have made durable is lost, although
     /// programs go on seeing it: the next call succeeds and does not write it.
     pub failing_syncs: Calls,
-    /// Which calls of `sync_dir` fail, likewise.
+    /// Which calls of `sync_data` succeed while the file system goes down: they make nothing
+    /// durable, and every later call of any kind fails.
+    pub false_syncs: Calls,
+    /// Which calls of `sync_dir` fail, as `failing_syncs` do.
     pub failing_dir_syncs: Calls,
     /// Which calls of `sync_all` fail; the `sync_data` of a file with unsynced data then fails
     /// once, too.
