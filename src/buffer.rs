@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::msgpack;
 
+mod dead_letters;
 mod direct;
 mod ready;
 mod repeats;
@@ -19,6 +20,7 @@ mod router;
 mod split;
 mod stats;
 
+pub use dead_letters::DeadLetterBounds;
 pub use direct::{Direct, PassOn, Passing};
 pub use ready::READY_SIZE_MAX;
 pub use repeats::Repeats;
@@ -26,7 +28,7 @@ pub use room::Room;
 pub(crate) use route_buffer::unhurried;
 pub use route_buffer::{Evict, RouteBuffer};
 pub use router::Router;
-pub use stats::{HeldBack, IntakeStats, RouteStats};
+pub use stats::{DropCounts, HeldBack, IntakeStats, RouteStats};
 
 /// A batch as an input has it: events of one tag.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::buffer::Intake;
+use crate::buffer::{DeadLetterBounds, Intake};
 use crate::clock::Clock;
 use crate::config::plan::Plan;
 use crate::filter::Strain;
@@ -70,6 +70,8 @@ struct OpenRoute {
     route: Arc<RunningRoute>,
     ended: mpsc::UnboundedReceiver<Ended>,
     flush_at_shutdown: bool,
+    /// Deletes dead letters that are older than this, if the configuration wants it.
+    dead_expiry: Option<(DeadLetterBounds, Duration)>,
 }
 
 /// Filters that are called when their time comes.
@@ -104,8 +106,17 @@ impl Engine {
             route,
             ended,
             flush_at_shutdown,
+            dead_expiry,
         } in std::mem::take(&mut self.routes)
         {
+            if let Some((bounds, age_max)) = dead_expiry {
+                drivers.spawn(bury::expire(
+                    bounds,
+                    age_max,
+                    self.clock,
+                    stop_drivers.clone(),
+                ));
+            }
             drivers.spawn(Arc::clone(&route).drive(ended, stop_drivers.clone()));
             routes.push((route, flush_at_shutdown));
         }

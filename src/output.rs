@@ -46,7 +46,7 @@ pub use instance::Instance;
 pub use lifecycle::{Lifecycle, LifecycleEvent, Stage, Step};
 pub use ready::{Permit, Ready};
 
-pub use crate::flush::{Failure, FailureScope, Outcome, RangeSet};
+pub use crate::flush::{Failure, FailureScope, Outcome, RangeSet, Rejection};
 
 /// A future without a name, as object-safe traits return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -57,6 +57,8 @@ pub struct RouteBuffer {
     pub room: Arc<Room>,
     /// Where senders wait for room among the dead letters.
     pub dead_room: Arc<Room>,
+    /// Who deletes dead letters to make room for others; `None`: nobody, senders wait.
+    pub dead_evict: Option<Arc<dyn Evict>>,
     /// Held by the sender that makes room.
     pub making_room: Semaphore,
     /// Who deletes chunks to make room.
@@ -291,7 +293,9 @@ impl RouteBuffer {
             Err(error) if is_full(&error) => match self.overflow {
                 Overflow::Reject => Err(self.refused(&error)),
                 Overflow::Block => self.wait(place, append, deadline).await,
-                Overflow::DropOldestChunk => self.make_room(place, append, deadline).await,
+                Overflow::DropOldestChunk => {
+                    self.make_room(&*self.evict, place, append, deadline).await
+                }
             },
             done => done.map_err(|error| self.refused(&error)),
         }
@@ -310,6 +314,7 @@ impl RouteBuffer {
     /// next is deleted, and one sender at a time makes room.
     async fn make_room(
         &self,
+        evict: &dyn Evict,
         place: Place<'_>,
         append: Append<'_>,
         deadline: Option<Instant>,
@@ -320,7 +325,7 @@ impl RouteBuffer {
             done => Some(done),
         };
         let mut made = attempt();
-        while made.is_none() && self.evict.evict_oldest() {
+        while made.is_none() && evict.evict_oldest() {
             let freed_by = Instant::now() + EVICTION_TIMEOUT;
             match place.room.until(Some(freed_by), &mut attempt).await {
                 Ok(done) => made = Some(done),
@@ -421,9 +426,12 @@ impl RouteBuffer {
             key: &ChunkKey::default(),
             note: Some(note),
         };
-        match self.try_append(place, append) {
-            Err(error) if may_pass(&error) => self.wait(place, append, deadline).await,
-            done => done.map_err(|error| self.refused(&error)),
+        match (self.try_append(place, append), self.dead_evict.as_deref()) {
+            (Err(error), Some(evict)) if is_full(&error) => {
+                self.make_room(evict, place, append, deadline).await
+            }
+            (Err(error), _) if may_pass(&error) => self.wait(place, append, deadline).await,
+            (done, _) => done.map_err(|error| self.refused(&error)),
         }
     }
 

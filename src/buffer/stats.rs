@@ -26,6 +26,24 @@ pub struct RouteStats {
     pub events_dropped: AtomicU64,
     /// Bytes of payload in those chunks.
     pub bytes_dropped: AtomicU64,
+    /// Chunks, or parts of them, deleted by `on_exhausted: drop`.
+    pub dropped_exhausted: DropCounts,
+    /// Chunks, or parts of them, deleted by `on_expired: drop`.
+    pub dropped_expired: DropCounts,
+    /// Dead letters deleted by `dead_letter_overflow: drop_oldest`.
+    pub dead_dropped_for_room: DropCounts,
+    /// Dead letters deleted because of `dead_letter_max_age`.
+    pub dead_dropped_for_age: DropCounts,
+    /// Events given up because the destination will never take them.
+    pub events_rejected: AtomicU64,
+    /// Events given up because their retries were spent.
+    pub events_exhausted: AtomicU64,
+    /// Events given up because they were older than `max_age`.
+    pub events_expired: AtomicU64,
+    /// Deliveries that the secondary output has confirmed.
+    pub secondary_deliveries: AtomicU64,
+    /// Events in them.
+    pub secondary_events: AtomicU64,
     /// Appends refused to the sender: the route was full, or the bytes could not be stored.
     pub appends_refused: AtomicU64,
     /// Batches recognised as repeats, and not stored again.
@@ -36,6 +54,26 @@ pub struct RouteStats {
     pub batches_remembered: AtomicU64,
     /// Senders held back at this moment; kept by [`RouteStats::hold_back`].
     senders_waiting: AtomicU64,
+}
+
+/// Chunks, or parts of them, that were deleted undelivered.
+#[derive(Debug, Default)]
+pub struct DropCounts {
+    /// How often that was.
+    pub chunks: AtomicU64,
+    /// Their events.
+    pub events: AtomicU64,
+    /// Bytes of their payload.
+    pub bytes: AtomicU64,
+}
+
+impl DropCounts {
+    /// Counts one.
+    pub fn count(&self, event_count: u64, byte_count: u64) {
+        self.chunks.fetch_add(1, Relaxed);
+        self.events.fetch_add(event_count, Relaxed);
+        self.bytes.fetch_add(byte_count, Relaxed);
+    }
 }
 
 /// What the intake counts for no route in particular.

@@ -108,6 +108,7 @@ fn fixture(setup: Setup) -> Fixture {
         overflow: setup.overflow,
         room,
         dead_room: Arc::new(Room::new(stopping.clone())),
+        dead_evict: None,
         making_room: Semaphore::new(1),
         evict: Arc::clone(&dropped) as Arc<dyn Evict>,
         repeats: None,

@@ -9,7 +9,7 @@ use bincode::{Decode, Encode};
 
 /// The version that is written, and the only one that is read: a catalogue of another version is
 /// forgotten.
-const SCHEMA_VERSION: u8 = 1;
+const SCHEMA_VERSION: u8 = 2;
 
 /// Bytes of a chunk's id.
 const ID_LEN: usize = 16;
@@ -24,7 +24,11 @@ const REASON_LEN_MAX: usize = 512;
 /// which aborts the process.
 const DECODE_LIMIT: usize = 4_096;
 
-const _: () = assert!(REASON_LEN_MAX + 64 < DECODE_LIMIT);
+/// Most ranges of records that are kept; what is left in more of them is kept as a part of the
+/// chunk that has them all.
+const RANGES_MAX: usize = 128;
+
+const _: () = assert!(REASON_LEN_MAX + 64 + RANGES_MAX * 18 < DECODE_LIMIT);
 
 /// A chunk and one of its destinations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +52,9 @@ pub struct RetryRecord {
     pub next_attempt_ns: i64,
     /// Why the last of them failed; cut after 512 bytes when it is kept.
     pub last_reason: String,
+    /// The records that the destination has not taken, as start and end; `None`: all of them. When
+    /// this is lost, or older than the truth, records are delivered twice; none is skipped.
+    pub left: Option<Vec<(u64, u64)>>,
 }
 
 /// Why a value was not understood.
@@ -92,6 +99,7 @@ impl RetryRecord {
     pub(super) fn to_bytes(&self, key: &[u8]) -> Option<Vec<u8>> {
         let mut record = self.clone();
         cut_at_char(&mut record.last_reason, REASON_LEN_MAX);
+        record.left.iter_mut().for_each(join_ranges);
         let body = bincode::encode_to_vec(&record, configuration()).ok()?;
         let mut bytes = Vec::with_capacity(HEAD_LEN + body.len());
         bytes.push(SCHEMA_VERSION);
@@ -135,6 +143,16 @@ fn cut_at_char(text: &mut String, len_max: usize) {
     text.truncate(len);
 }
 
+/// Joins the last ranges until there are at most [`RANGES_MAX`].
+fn join_ranges(ranges: &mut Vec<(u64, u64)>) {
+    if let (true, Some((_, end))) = (ranges.len() > RANGES_MAX, ranges.last().copied()) {
+        ranges.truncate(RANGES_MAX);
+        if let Some(last) = ranges.last_mut() {
+            last.1 = end;
+        }
+    }
+}
+
 /// The version needs no place in the checksum: a wrong one is not read at all.
 fn checksum(key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
@@ -154,6 +172,7 @@ mod tests {
             last_failure_ns: i64::MAX,
             next_attempt_ns: i64::MIN,
             last_reason: "connection refused".to_owned(),
+            left: Some(vec![(2, 5), (7, 8)]),
         }
     }
 
@@ -198,6 +217,21 @@ mod tests {
         let read = RetryRecord::from_bytes(b"key", &bytes).unwrap();
         assert_eq!(read.last_reason.len(), REASON_LEN_MAX - 1);
         assert!(long.last_reason.starts_with(&read.last_reason));
+    }
+
+    #[test]
+    fn what_is_left_in_many_ranges_is_kept_as_more_and_never_as_less() {
+        let mut many = record();
+        let ranges: Vec<(u64, u64)> = (0..200).map(|n| (n << 40, (n << 40) + 1)).collect();
+        many.left = Some(ranges.clone());
+        let bytes = many.to_bytes(b"key").unwrap();
+        let read = RetryRecord::from_bytes(b"key", &bytes)
+            .unwrap()
+            .left
+            .unwrap();
+        assert_eq!(read.len(), RANGES_MAX);
+        let is_kept = |range: &(u64, u64)| read.iter().any(|r| r.0 <= range.0 && range.1 <= r.1);
+        assert!(ranges.iter().all(is_kept));
     }
 
     #[test]

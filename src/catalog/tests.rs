@@ -23,6 +23,7 @@ fn record(attempts: u32) -> RetryRecord {
         last_failure_ns: 2,
         next_attempt_ns: 3,
         last_reason: "connection refused".to_owned(),
+        left: None,
     }
 }
 

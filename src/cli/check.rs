@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::config::plan::{
-    BufferPlan, Durability, FilterPlan, FlushMode, HttpMethod, HttpOutputPlan, InputPlan, OnError,
-    OutputPlan, Overflow, Plan, RoutePlan,
+    BufferPlan, Durability, FilterPlan, FlushMode, GivenUp, HttpMethod, HttpOutputPlan, InputPlan,
+    OnError, OutputPlan, Overflow, Plan, RoutePlan,
 };
 
 /// Prints the plan, one thing a line.
@@ -71,11 +71,13 @@ fn describe_filter(filter: &FilterPlan) -> String {
 }
 
 fn describe_route(route: &RoutePlan) -> String {
+    let secondary = route.secondary.as_ref();
     format!(
-        "{}: {} -> {}",
+        "{}: {} -> {}{}",
         route.name,
         route.matcher.as_str(),
-        route.outputs.join(", ")
+        route.outputs.join(", "),
+        secondary.map_or_else(String::new, |name| format!(", else {name}"))
     )
 }
 
@@ -94,12 +96,16 @@ fn describe_buffer(buffer: &BufferPlan) -> String {
         Overflow::Reject => "then senders are refused",
         Overflow::DropOldestChunk => "then the oldest chunk is DROPPED",
     };
+    let given_up = match (buffer.on_exhausted, buffer.on_expired) {
+        (GivenUp::DeadLetter, GivenUp::DeadLetter) => "",
+        _ => "; what is given up is DROPPED",
+    };
     let limits = format!(
         "chunks of {} flushed {flush}; up to {}, {overflow}",
         size(buffer.chunk_limit_size),
         size(buffer.total_limit_size)
     );
-    format!("{durability}; {limits}")
+    format!("{durability}; {limits}{given_up}")
 }
 
 fn describe_output(output: &OutputPlan) -> String {

@@ -50,6 +50,7 @@ pub(super) mod buffer {
     pub(in super::super) const RETRY_BASE: f64 = 2.0;
     pub(in super::super) const RETRY_MAX_INTERVAL: Duration = Duration::from_secs(60);
     pub(in super::super) const RETRY_RANDOMIZATION: f64 = 0.125;
+    pub(in super::super) const RETRY_SECONDARY_THRESHOLD: f64 = 0.8;
     pub(in super::super) const RETRY_TIMEOUT: Duration = Duration::from_secs(72 * 3600);
 }
 

@@ -165,6 +165,8 @@ pub struct RoutePlan {
     pub has_buffer_section: bool,
     /// Names of its outputs; not empty, at most 12.
     pub outputs: Vec<String>,
+    /// Name of the output for what those do not take; not one of them.
+    pub secondary: Option<String>,
 }
 
 /// How a route groups, keeps and flushes its events.
@@ -196,6 +198,10 @@ pub struct BufferPlan {
     pub deduplicate: Option<DeduplicatePlan>,
     /// Most bytes of the route's dead letters on disk.
     pub dead_letter_limit_size: u64,
+    /// How long a dead letter is kept; `None`: until somebody deletes it.
+    pub dead_letter_max_age: Option<Duration>,
+    /// What happens when there is no room for another dead letter.
+    pub dead_letter_overflow: DeadLetterOverflow,
     /// Deliveries in flight for each destination.
     pub max_concurrent: usize,
     /// After which time a deferred delivery that has not been resolved is rolled back.
@@ -204,6 +210,47 @@ pub struct BufferPlan {
     pub slow_flush_log_threshold: Duration,
     /// When a failed delivery is tried again.
     pub retry: RetryPlan,
+    /// The share of a chunk's time for retries after which it goes to the secondary output, in
+    /// (0, 1).
+    pub secondary_threshold: f64,
+    /// Whether a chunk that a destination does not take is cut up until the records that it does
+    /// not take stand alone.
+    pub bisect: bool,
+    /// What becomes of a chunk whose retries are spent.
+    pub on_exhausted: GivenUp,
+    /// How long a sealed chunk may wait for its destinations; `None`: for ever.
+    pub max_age: Option<Duration>,
+    /// What becomes of it then.
+    pub on_expired: GivenUp,
+    /// Which chunks are delivered one after the other.
+    pub ordered: Ordered,
+}
+
+/// What happens when there is no room for another dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetterOverflow {
+    /// What is to be kept waits where it is: chunks in their route, malformed events at the sender.
+    Block,
+    /// The oldest dead letters are deleted, and counted.
+    DropOldest,
+}
+
+/// What becomes of what is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It is kept as a dead letter.
+    DeadLetter,
+    /// It is deleted, and counted.
+    Drop,
+}
+
+/// Which chunks are delivered one after the other to a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// None.
+    None,
+    /// Those with the same chunk key.
+    Key,
 }
 
 /// How long batches are remembered.

@@ -15,7 +15,8 @@ use super::describe::{Described, choice};
 use super::error::{At, Position, Problems};
 use super::node::{Kind, Node};
 use super::plan::{
-    Compression, Durability, FlushMode, HttpFormat, HttpMethod, Overflow, RetryKind,
+    Compression, DeadLetterOverflow, Durability, FlushMode, GivenUp, HttpFormat, HttpMethod,
+    Ordered, Overflow, RetryKind,
 };
 
 pub(super) mod filter;
@@ -123,6 +124,8 @@ tables! {
         buffer: Buffer,
         /// The outputs that its events go to.
         to: OneOrMany<String>,
+        /// The output that what those do not take goes to.
+        secondary: String,
     }
 
     /// How a route groups, keeps and flushes its events.
@@ -157,6 +160,10 @@ tables! {
         overflow or "overflow_action": Overflow = "block",
         /// Most bytes of the route's dead letters on disk.
         dead_letter_limit_size: Size = "1GiB",
+        /// How long a dead letter is kept; for ever if absent.
+        dead_letter_max_age: Duration,
+        /// What happens when there is no room for another dead letter.
+        dead_letter_overflow: DeadLetterOverflow = "block",
         /// How long batches are remembered, so that a repeat is not stored twice.
         deduplicate: Deduplicate = "on",
         /// Deliveries in flight for each output.
@@ -183,6 +190,18 @@ tables! {
         retry_max_times: u32,
         /// Never give up; this holds if there is neither `retry_timeout` nor `retry_max_times`.
         retry_forever: bool,
+        /// The share of a chunk's time for retries after which the secondary output is used.
+        retry_secondary_threshold: f64 = "0.8",
+        /// Whether a chunk that an output does not take is cut up until the bad records stand alone.
+        bisect: bool = "true",
+        /// What becomes of a chunk whose retries are spent.
+        on_exhausted: GivenUp = "dead_letter",
+        /// How long a sealed chunk may wait for its outputs; for ever if absent.
+        max_age: Duration,
+        /// What becomes of it then.
+        on_expired: GivenUp = "dead_letter",
+        /// Which chunks are delivered one after the other.
+        ordered: Ordered = "none",
     }
 
     /// How long batches are remembered, as a table.
@@ -373,6 +392,18 @@ choices! {
         "reject" => Self::Reject,
         "throw_exception" => Self::Reject,
         "drop_oldest_chunk" => Self::DropOldestChunk,
+    }
+    DeadLetterOverflow {
+        "block" => Self::Block,
+        "drop_oldest" => Self::DropOldest,
+    }
+    GivenUp {
+        "dead_letter" => Self::DeadLetter,
+        "drop" => Self::Drop,
+    }
+    Ordered {
+        "none" => Self::None,
+        "key" => Self::Key,
     }
     RetryKind {
         "exponential_backoff" => Self::ExponentialBackoff,

@@ -57,7 +57,7 @@ fn size_factor(unit: &str) -> Option<u64> {
 ///
 /// # Errors
 /// What is wrong, as a message.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();
     let mut total_ns: u128 = 0;
     let is_plain = split_number(rest).1.is_empty();

@@ -354,15 +354,15 @@ fn destination_report(
 
 fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample {
     let held = Held::by(route);
-    let outputs = route
-        .destinations
-        .iter()
-        .enumerate()
-        .map(|(index, to)| DestinationSample {
+    let outputs = route.destinations.iter().enumerate().map(|(index, to)| {
+        let scheduler = route.state.scheduler();
+        DestinationSample {
             name: Arc::clone(&to.name),
             stats: Arc::clone(&to.stats),
-            owed_chunks: count(route.state.scheduler().owed_count(index)),
-        });
+            owed_chunks: count(scheduler.owed_count(index)),
+            bisections: scheduler.search_count(index),
+        }
+    });
     RouteSample {
         name: Arc::clone(&route.state.name),
         durability: durability_word(plan.buffer.durability),

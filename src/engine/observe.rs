@@ -1,6 +1,7 @@
 //! What the store tells about a route, passed on to its scheduler and its waiting senders.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,8 @@ use tokio::sync::Notify;
 use super::health::Faults;
 use crate::buffer::{Repeats, Room};
 use crate::clock::Clock;
-use crate::flush::{Queued, RetryState, Scheduler, Staged};
+use crate::config::plan::Ordered;
+use crate::flush::{Owed, Queued, RetryState, Scheduler, Staged};
 
 const NS_PER_S: i64 = 1_000_000_000;
 
@@ -27,12 +29,14 @@ pub(super) struct RouteState {
     /// `None` if no batch is recognised when it comes again.
     pub(super) repeats: Option<Arc<Repeats>>,
     pub(super) faults: Arc<Faults>,
+    ordered: Ordered,
     scheduler: Mutex<Scheduler>,
     /// Retry history from before the start, of chunks not queued yet.
     history: Mutex<HashMap<(ChunkId, usize), RetryState>>,
 }
 
 impl RouteState {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of its own")]
     pub(super) fn new(
         name: Arc<str>,
         clock: Clock,
@@ -40,6 +44,7 @@ impl RouteState {
         room: Arc<Room>,
         repeats: Option<Arc<Repeats>>,
         faults: Arc<Faults>,
+        ordered: Ordered,
         scheduler: Scheduler,
     ) -> Self {
         Self {
@@ -50,6 +55,7 @@ impl RouteState {
             room,
             repeats,
             faults,
+            ordered,
             scheduler: Mutex::new(scheduler),
             history: Mutex::default(),
         }
@@ -77,14 +83,26 @@ impl RouteState {
         }
     }
 
-    fn owed(&self, chunk: &ChunkInfo) -> Vec<(usize, Option<RetryState>)> {
+    fn owed(&self, chunk: &ChunkInfo) -> Vec<Owed> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let slots = chunk.destinations().iter().zip(&chunk.slots);
         slots
             .filter(|(_, slot)| slot.state == SlotState::Owed)
             .filter_map(|(name, _)| self.outputs.iter().position(|output| output == name))
-            .map(|output| (output, history.remove(&(chunk.id, output))))
+            .map(|destination| Owed {
+                destination,
+                retry: history.remove(&(chunk.id, destination)),
+            })
             .collect()
+    }
+
+    /// Chunks with the same key have the same number.
+    fn lane(&self, chunk: &ChunkInfo) -> Option<u64> {
+        (self.ordered == Ordered::Key).then(|| {
+            let mut hasher = DefaultHasher::new();
+            chunk.key().hash(&mut hasher);
+            hasher.finish()
+        })
     }
 }
 
@@ -107,6 +125,9 @@ impl Observer for RouteState {
     fn queued(&self, chunk: &ChunkInfo) {
         let queued = Queued {
             chunk: chunk.id,
+            event_count: chunk.event_count,
+            sealed_ns: chunk.sealed.map_or(chunk.created_ns, |(at_ns, _)| at_ns),
+            lane: self.lane(chunk),
             owed: self.owed(chunk),
         };
         self.scheduler().queued(self.clock.now(), queued);

@@ -23,17 +23,18 @@ use super::inputs::OpenInput;
 use super::inspect::Inspector;
 use super::observe::{DeadLetterState, RouteState};
 use super::room::Parked;
-use super::route::{Destination, Dropper, RunningRoute};
+use super::route::{Destination, Dropper, LastResorts, RunningRoute};
 use super::signals::Signals;
 use super::slot::Slot;
 use super::{Engine, OpenRoute};
 use crate::buffer::{
-    Accept, Direct, Intake, IntakeStats, PassOn, Repeats, Room, RouteBuffer, RouteStats, Router,
+    Accept, DeadLetterBounds, Direct, Evict, Intake, IntakeStats, PassOn, Repeats, Room,
+    RouteBuffer, RouteStats, Router,
 };
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u32, random_u64};
-use crate::config::plan::{BufferPlan, Plan, RoutePlan};
+use crate::config::plan::{BufferPlan, DeadLetterOverflow, Plan, RoutePlan};
 use crate::filter::{self, Chain, Strain};
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::{NoWay, Output, Way};
@@ -85,7 +86,7 @@ pub enum Error {
 /// A route that has recovered.
 struct Recovery<'p> {
     plan: &'p RoutePlan,
-    /// How each of its outputs is driven.
+    /// How each of its outputs is driven, and the secondary one.
     ways: Vec<Way>,
     state: Arc<RouteState>,
     chunks: Route,
@@ -230,17 +231,20 @@ impl<'p> Opening<'p> {
         self.plan.routes.iter().map(recover).collect()
     }
 
-    /// How the route's outputs are driven.
+    /// How the route's outputs are driven; the secondary one, which is given chunks, is the last.
     fn ways(&self, plan: &RoutePlan) -> Result<Vec<Way>, Error> {
-        let way = |name: &String| {
-            let way = self.outputs[name].output.way(plan.has_buffer_section);
+        let way = |(name, is_buffered): (&String, bool)| {
+            let way = self.outputs[name].output.way(is_buffered);
             way.map_err(|why| Error::Way {
                 name: name.clone(),
                 route: plan.name.clone(),
                 why,
             })
         };
-        plan.outputs.iter().map(way).collect()
+        let outputs = plan.outputs.iter();
+        let outputs = outputs.map(|name| (name, plan.has_buffer_section));
+        let secondary = plan.secondary.iter().map(|name| (name, true));
+        outputs.chain(secondary).map(way).collect()
     }
 
     /// Opens a route's chunks and its dead letters.
@@ -258,11 +262,8 @@ impl<'p> Opening<'p> {
             room,
             self.repeats(plan).map(Arc::new),
             Arc::clone(&self.faults),
-            Scheduler::new(
-                flush_policy(&plan.buffer),
-                &self.destinations(plan, &ways),
-                random_u64(),
-            ),
+            plan.buffer.ordered,
+            self.scheduler(plan, &ways),
         ));
         let options = route_options(plan, &ways);
         let dead_options = dead_letter_options(&plan.buffer, &options);
@@ -341,12 +342,19 @@ impl<'p> Opening<'p> {
         }
     }
 
-    fn destinations(&self, plan: &RoutePlan, ways: &[Way]) -> Vec<DestinationPolicy> {
+    fn scheduler(&self, plan: &RoutePlan, ways: &[Way]) -> Scheduler {
         let policy = |(name, way): (&String, &Way)| DestinationPolicy {
             max_concurrent: plan.buffer.max_concurrent.max(1),
             take_back_after: take_back_after(&plan.buffer, &self.outputs[name].output, *way),
         };
-        plan.outputs.iter().zip(ways).map(policy).collect()
+        let names = plan.outputs.iter().chain(&plan.secondary);
+        let mut policies: Vec<_> = names.zip(ways).map(policy).collect();
+        let secondary = policies.split_off(plan.outputs.len()).pop();
+        let scheduler = Scheduler::new(flush_policy(&plan.buffer), &policies, random_u64());
+        match secondary {
+            Some(policy) => scheduler.with_secondary(policy),
+            None => scheduler,
+        }
     }
 
     fn warn_of_stranded_routes(&self) {
@@ -398,6 +406,12 @@ impl<'p> Opening<'p> {
         if let Some(repeats) = &state.repeats {
             stats.batches_remembered.store(repeats.len(), Relaxed);
         }
+        let bounds = || DeadLetterBounds {
+            dead_letters: dead_letters.clone(),
+            stats: Arc::clone(&stats),
+        };
+        let drops_dead = plan.buffer.dead_letter_overflow == DeadLetterOverflow::DropOldest;
+        let (dead_evict, dead_expiry) = (drops_dead.then(bounds), bounds());
         let (ended_sender, ended) = mpsc::unbounded_channel();
         let destinations: Vec<_> = plan
             .outputs
@@ -417,6 +431,7 @@ impl<'p> Opening<'p> {
             overflow: plan.buffer.overflow,
             room: Arc::clone(&state.room),
             dead_room: Arc::clone(&dead_room),
+            dead_evict: drops_dead.then(|| Arc::new(bounds()) as Arc<dyn Evict>),
             making_room: Semaphore::new(1),
             evict: Arc::new(Dropper {
                 state: Arc::clone(&state),
@@ -432,6 +447,16 @@ impl<'p> Opening<'p> {
             chunks,
             dead_letters,
             dead_room,
+            dead_evict,
+            secondary: plan
+                .secondary
+                .as_ref()
+                .zip(ways.last())
+                .map(|(name, way)| self.destination(name, *way)),
+            last_resorts: LastResorts {
+                on_exhausted: plan.buffer.on_exhausted,
+                on_expired: plan.buffer.on_expired,
+            },
             destinations,
             catalog: catalog.clone(),
             stats,
@@ -455,6 +480,10 @@ impl<'p> Opening<'p> {
                 route: Arc::new(route),
                 ended,
                 flush_at_shutdown,
+                dead_expiry: plan
+                    .buffer
+                    .dead_letter_max_age
+                    .map(|age_max| (dead_expiry, age_max)),
             },
             buffer,
         )
@@ -516,6 +545,9 @@ fn flush_policy(plan: &BufferPlan) -> FlushPolicy {
         interval: plan.flush_interval,
         window_wait: plan.timekey_wait,
         retry: plan.retry.clone(),
+        bisect: plan.bisect,
+        secondary_threshold: plan.secondary_threshold,
+        max_age: plan.max_age,
     }
 }
 
@@ -584,6 +616,10 @@ fn retry_state(record: &RetryRecord) -> RetryState {
         last_failure_ns: record.last_failure_ns,
         next_attempt_ns: record.next_attempt_ns,
         last_reason: record.last_reason.clone(),
+        left: record
+            .left
+            .as_ref()
+            .map(|left| left.iter().map(|(start, end)| *start..*end).collect()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use forebay_storage::{ChunkId, ChunkKey, Claim};
 
 use super::route::{RunningRoute, lock};
-use crate::flush::DeliveryId;
+use crate::flush::{DeliveryId, Via};
 use crate::output::{BoxFuture, Permit, Ready};
 
 /// The chunks of one destination that wait for room, by their key.
@@ -53,11 +53,12 @@ impl RunningRoute {
         self: &Arc<Self>,
         delivery: DeliveryId,
         destination: usize,
+        via: Via,
         claim: &Claim,
     ) -> Option<Permit> {
         let info = claim.info();
         let (key, chunk) = (info.key(), claim.id());
-        let to = &self.destinations[destination];
+        let to = self.target(destination, via);
         if !to.parked.behind(key, chunk) {
             let room: BoxFuture<'static, ()> = match to.slot.ready(key) {
                 Ready::Now(permit) => return Some(permit),
@@ -65,7 +66,7 @@ impl RunningRoute {
                 Ready::Notify(room) => room,
             };
             to.parked.first(key, chunk);
-            let waiting = Arc::clone(self).wait_for_room(destination, key.clone(), room);
+            let waiting = Arc::clone(self).wait_for_room(destination, via, key.clone(), room);
             self.tasks.spawn(waiting);
         }
         self.state.scheduler().park(self.clock.now(), delivery);
@@ -75,6 +76,7 @@ impl RunningRoute {
     async fn wait_for_room(
         self: Arc<Self>,
         destination: usize,
+        via: Via,
         key: ChunkKey,
         room: BoxFuture<'static, ()>,
     ) {
@@ -83,10 +85,17 @@ impl RunningRoute {
             // Nothing is started any more, and whoever waits here would hold up the end.
             () = self.closing.cancelled() => return,
         }
-        let chunks = self.destinations[destination].parked.take(&key);
+        let chunks = self.target(destination, via).parked.take(&key);
+        // Chunks of all destinations may wait for the secondary output.
+        let destinations = match via {
+            Via::Primary => destination..destination + 1,
+            Via::Secondary => 0..self.destinations.len(),
+        };
         let mut scheduler = self.state.scheduler();
         for chunk in chunks {
-            scheduler.unpark(chunk, destination);
+            for destination in destinations.clone() {
+                scheduler.unpark(chunk, destination);
+            }
         }
         drop(scheduler);
         self.state.wake.notify_one();

@@ -15,12 +15,15 @@ use super::health::DriverWatch;
 use super::observe::RouteState;
 use super::room::Parked;
 use super::slot::Slot;
-use crate::buffer::{Evict, Room, RouteStats};
+use crate::buffer::{DeadLetterBounds, Evict, Room, RouteStats};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::Clock;
-use crate::flush::{Cause, Decision, DeliveryId, DestinationStats, Resolved, RetryState, Wakeup};
-use crate::output::{Chunk, Delivery, FailureScope, Outcome, Permit, Way};
+use crate::config::plan::GivenUp;
+use crate::flush::{
+    Cause, Decision, DeliveryId, DestinationStats, Resolved, RetryState, Taken, Via, Wakeup,
+};
+use crate::output::{Chunk, Delivery, Failure, FailureScope, Outcome, Permit, RangeSet, Way};
 
 /// How long a wait for a moment of the wall clock may last before the clock is read again.
 const WALL_CLOCK_RECHECK: Duration = Duration::from_secs(30);
@@ -31,7 +34,12 @@ pub(super) struct RunningRoute {
     pub(super) chunks: Route,
     pub(super) dead_letters: Route,
     pub(super) dead_room: Arc<Room>,
+    /// Makes room among the dead letters, if the configuration wants it.
+    pub(super) dead_evict: Option<DeadLetterBounds>,
     pub(super) destinations: Vec<Destination>,
+    /// The output for what those do not take.
+    pub(super) secondary: Option<Destination>,
+    pub(super) last_resorts: LastResorts,
     pub(super) catalog: Catalog,
     pub(super) stats: Arc<RouteStats>,
     pub(super) clock: Clock,
@@ -49,6 +57,13 @@ pub(super) struct RunningRoute {
     pub(super) closing: CancellationToken,
     /// Told whenever a delivery has ended.
     pub(super) settled: Notify,
+}
+
+/// What becomes of what is given up.
+#[derive(Clone, Copy)]
+pub(super) struct LastResorts {
+    pub(super) on_exhausted: GivenUp,
+    pub(super) on_expired: GivenUp,
 }
 
 /// One output of a route.
@@ -69,7 +84,18 @@ pub(super) type LastError = Arc<Mutex<Option<String>>>;
 pub(super) struct Ended {
     delivery: DeliveryId,
     destination: usize,
+    via: Via,
     outcome: Outcome,
+}
+
+/// A delivery that is about to start.
+struct Start {
+    delivery: DeliveryId,
+    destination: usize,
+    via: Via,
+    failure_count: u32,
+    /// `None`: the whole chunk.
+    records: Option<RangeSet>,
 }
 
 impl RunningRoute {
@@ -164,31 +190,43 @@ impl RunningRoute {
                     chunk,
                     destination,
                     failure_count,
+                    via,
+                    records,
                 }) => {
-                    match self
-                        .chunks
-                        .claim_for(chunk, &self.state.outputs[destination])
-                    {
-                        Ok(claim) => match self.room_for(delivery, destination, &claim) {
-                            Some(permit) => {
-                                let handle = self.handle(delivery, destination, claim, permit);
-                                self.deliver(destination, failure_count, handle);
-                            }
-                            None => claim.roll_back(),
-                        },
-                        Err(error) => self.not_claimed(chunk, error),
+                    let start = Start {
+                        delivery,
+                        destination,
+                        via,
+                        failure_count,
+                        records,
+                    };
+                    if let Some(claim) = self.claim(chunk, destination) {
+                        self.start(start, claim);
+                    }
+                }
+                Some(Decision::Expire(burial)) => {
+                    if let Some(claim) = self.claim(burial.chunk, burial.destination) {
+                        self.tasks.spawn(Arc::clone(self).bury(claim, burial));
                     }
                 }
                 Some(Decision::TakeBack {
                     delivery,
                     destination,
+                    via,
                     then,
                 }) => {
-                    self.take_back(delivery, destination, then);
+                    self.take_back(delivery, destination, via, then);
                 }
                 None => return,
             }
         }
+    }
+
+    fn claim(&self, chunk: ChunkId, destination: usize) -> Option<Claim> {
+        let claimed = self
+            .chunks
+            .claim_for(chunk, &self.state.outputs[destination]);
+        claimed.map_err(|error| self.not_claimed(chunk, error)).ok()
     }
 
     /// The scheduler and the store see a chunk differently for a moment only while it is purged.
@@ -197,37 +235,57 @@ impl RunningRoute {
         self.state.scheduler().purged(self.clock.now(), chunk);
     }
 
-    fn deliver(&self, destination: usize, failure_count: u32, handle: Delivery) {
-        let chunk = handle.chunk();
-        let to = &self.destinations[destination];
+    /// The output that a delivery goes to.
+    pub(super) fn target(&self, destination: usize, via: Via) -> &Destination {
+        match (via, &self.secondary) {
+            (Via::Secondary, Some(secondary)) => secondary,
+            _ => &self.destinations[destination],
+        }
+    }
+
+    /// Starts a delivery, if the output has room for it.
+    fn start(self: &Arc<Self>, start: Start, claim: Claim) {
+        match self.room_for(start.delivery, start.destination, start.via, &claim) {
+            Some(permit) => self.deliver(start, claim, permit),
+            None => claim.roll_back(),
+        }
+    }
+
+    fn deliver(&self, start: Start, claim: Claim, permit: Permit) {
+        let Start {
+            delivery,
+            destination,
+            via,
+            failure_count,
+            records,
+        } = start;
+        let chunk = self.chunk(&claim);
+        let to = self.target(destination, via);
         to.stats.started(failure_count.saturating_add(1));
+        let chunk = match records {
+            None => chunk,
+            Some(records) => {
+                to.stats.part_attempts.fetch_add(1, Relaxed);
+                chunk.part(records)
+            }
+        };
         tracing::debug!(
             route = %self.state.name, output = %to.name, chunk = %chunk.id(), failure_count,
             events = chunk.event_count(), "delivery starts"
         );
-        self.tasks.spawn(to.slot.deliver(to.way, handle));
-    }
-
-    /// What the output is given.
-    fn handle(
-        &self,
-        delivery: DeliveryId,
-        destination: usize,
-        claim: Claim,
-        permit: Permit,
-    ) -> Delivery {
-        let chunk = self.chunk(&claim);
         self.claims().insert(delivery, claim);
-        let ended = self.ended.clone();
+        let (ended, sent) = (self.ended.clone(), chunk.clone());
         let resolve = Box::new(move |outcome| {
             // Fails only when the driver is gone: then the chunk is delivered after the next start.
             let _ = ended.send(Ended {
                 delivery,
                 destination,
-                outcome,
+                via,
+                outcome: certain(outcome, &sent),
             });
         });
-        Delivery::new(chunk, resolve).with_permit(permit)
+        let handle = Delivery::new(chunk, resolve).with_permit(permit);
+        self.tasks.spawn(to.slot.deliver(to.way, handle));
     }
 
     /// The chunk of a claim, as outputs read it.
@@ -240,11 +298,13 @@ impl RunningRoute {
         let Ended {
             delivery,
             destination,
+            via,
             outcome,
         } = ended;
+        let to = self.target(destination, via);
         let was_commit = outcome == Outcome::Delivered;
         if let Outcome::Retry(failure) = &outcome {
-            self.count_failure(destination, failure.scope);
+            to.count_failure(failure.scope);
         }
         let resolved = self
             .state
@@ -252,99 +312,125 @@ impl RunningRoute {
             .resolve(self.clock.now(), delivery, outcome);
         let claim = self.claims().remove(&delivery);
         if resolved == Resolved::Late && was_commit {
-            self.destinations[destination]
-                .stats
-                .late_commits
-                .fetch_add(1, Relaxed);
+            to.stats.late_commits.fetch_add(1, Relaxed);
         }
         // Without a claim the delivery has been taken back, and its end was counted then.
         if let Some(claim) = claim {
-            self.settle(claim, destination, resolved);
+            self.settle(claim, destination, via, resolved);
         }
     }
 
-    fn take_back(self: &Arc<Self>, delivery: DeliveryId, destination: usize, then: Resolved) {
-        self.destinations[destination]
-            .stats
-            .timed_out
-            .fetch_add(1, Relaxed);
+    fn take_back(
+        self: &Arc<Self>,
+        delivery: DeliveryId,
+        destination: usize,
+        via: Via,
+        then: Resolved,
+    ) {
+        let to = self.target(destination, via);
+        to.stats.timed_out.fetch_add(1, Relaxed);
         if let Some(claim) = self.claims().remove(&delivery) {
-            self.settle(claim, destination, then);
+            self.settle(claim, destination, via, then);
         }
     }
 
     /// Does to the chunk what its end says.
-    fn settle(self: &Arc<Self>, claim: Claim, destination: usize, resolved: Resolved) {
-        self.destinations[destination].stats.ended();
+    fn settle(self: &Arc<Self>, claim: Claim, destination: usize, via: Via, resolved: Resolved) {
+        let to = self.target(destination, via);
+        to.stats.ended();
         match resolved {
             // Purged while it was in flight.
             Resolved::Late => claim.roll_back(),
             Resolved::Delivered {
-                began,
+                taken,
                 failure_count,
                 ..
             } => {
-                self.commit(claim, destination, began, failure_count);
+                self.count_taken(&claim, to, taken, true);
+                self.commit(claim, destination, to, failure_count);
             }
-            Resolved::Retrying { retry, .. } => {
-                self.note_failure(claim.id(), destination, retry);
+            Resolved::Advanced { taken, retry, .. } => {
+                if let Some(taken) = taken {
+                    self.count_taken(&claim, to, taken, false);
+                }
+                to.note_error(&retry);
+                self.remember(claim.id(), destination, retry);
                 claim.roll_back();
             }
-            Resolved::Bury { retry, cause, .. } => {
-                let route = Arc::clone(self);
-                self.tasks
-                    .spawn(route.bury(claim, destination, retry, cause));
+            Resolved::Retrying { taken, retry, .. } => {
+                if let Some(taken) = taken {
+                    self.count_taken(&claim, to, taken, false);
+                }
+                self.note_failure(claim.id(), destination, to, retry);
+                claim.roll_back();
+            }
+            Resolved::Bury { burial, taken } => {
+                if let Some(taken) = taken {
+                    self.count_taken(&claim, to, taken, false);
+                }
+                to.stats.failed(burial.retry.last_failure_ns);
+                to.note_error(&burial.retry);
+                self.tasks.spawn(Arc::clone(self).bury(claim, burial));
             }
         }
         self.watch_breaker(destination);
         self.settled.notify_one();
     }
 
-    fn commit(&self, claim: Claim, destination: usize, began: Duration, failure_count: u32) {
-        let to = &self.destinations[destination];
+    /// Counts what an attempt delivered: a chunk, or a part of one.
+    fn count_taken(&self, claim: &Claim, to: &Destination, taken: Taken, is_last: bool) {
         let now = self.clock.now();
-        let (id, info) = (claim.id(), claim.info());
-        if let Err(error) = claim.commit(now.unix_ns) {
+        let info = claim.info();
+        let latency = now.monotonic.saturating_sub(taken.began);
+        if latency > self.slow_delivery {
+            tracing::warn!(
+                route = %self.state.name, output = %to.name, chunk = %info.id, ?latency,
+                "slow delivery"
+            );
+        }
+        let bytes = share_of(info.payload_bytes, taken.event_count, info.event_count);
+        to.stats
+            .delivered(taken.event_count, bytes, latency, now.unix_ns);
+        if is_last {
+            to.stats.chunks_delivered.fetch_add(1, Relaxed);
+        }
+        if taken.via == Via::Secondary {
+            self.stats.secondary_deliveries.fetch_add(1, Relaxed);
+            self.stats
+                .secondary_events
+                .fetch_add(taken.event_count, Relaxed);
+        }
+        *to.last_error() = None;
+    }
+
+    fn commit(&self, claim: Claim, destination: usize, to: &Destination, failure_count: u32) {
+        let id = claim.id();
+        if let Err(error) = claim.commit(self.clock.now().unix_ns) {
             tracing::error!(
                 route = %self.state.name, output = %to.name, chunk = %id, %error,
                 "delivered, but this could not be noted: it may be delivered again after a restart"
             );
         }
-        let latency = now.monotonic.saturating_sub(began);
-        if latency > self.slow_delivery {
-            tracing::warn!(
-                route = %self.state.name, output = %to.name, chunk = %id, ?latency, "slow delivery"
-            );
-        }
-        to.stats
-            .delivered(info.event_count, info.payload_bytes, latency, now.unix_ns);
-        *to.last_error() = None;
         if failure_count > 0 {
             self.catalog.remove(self.retry_key(id, destination));
         }
         tracing::debug!(route = %self.state.name, output = %to.name, chunk = %id, "delivered");
     }
 
-    fn note_failure(&self, id: ChunkId, destination: usize, retry: RetryState) {
-        let to = &self.destinations[destination];
+    fn note_failure(&self, id: ChunkId, destination: usize, to: &Destination, retry: RetryState) {
         to.stats.failed(retry.last_failure_ns);
         tracing::debug!(
             route = %self.state.name, output = %to.name, chunk = %id,
             reason = retry.last_reason, failures = retry.failure_count, "delivery failed"
         );
-        *to.last_error() = Some(retry.last_reason.clone());
-        self.catalog
-            .put(self.retry_key(id, destination), record(retry));
+        to.note_error(&retry);
+        self.remember(id, destination, retry);
     }
 
-    fn count_failure(&self, destination: usize, scope: FailureScope) {
-        let failures = &self.destinations[destination].stats.failures;
-        let counter = match scope {
-            FailureScope::Unreachable => &failures.unreachable,
-            FailureScope::Destination => &failures.destination,
-            FailureScope::Chunk => &failures.chunk,
-        };
-        counter.fetch_add(1, Relaxed);
+    /// Keeps a chunk's history, and what is left of it, for the next start.
+    pub(super) fn remember(&self, id: ChunkId, destination: usize, retry: RetryState) {
+        self.catalog
+            .put(self.retry_key(id, destination), record(retry));
     }
 
     /// Says once that a destination is away, and once that it is back.
@@ -373,6 +459,22 @@ impl RunningRoute {
 }
 
 impl Destination {
+    fn count_failure(&self, scope: FailureScope) {
+        let failures = &self.stats.failures;
+        let counter = match scope {
+            FailureScope::Unreachable => &failures.unreachable,
+            FailureScope::Destination => &failures.destination,
+            FailureScope::Chunk => &failures.chunk,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    fn note_error(&self, retry: &RetryState) {
+        if !retry.last_reason.is_empty() {
+            *self.last_error() = Some(retry.last_reason.clone());
+        }
+    }
+
     pub(super) fn last_error(&self) -> MutexGuard<'_, Option<String>> {
         lock(&self.last_error)
     }
@@ -407,6 +509,23 @@ impl Evict for Dropper {
     }
 }
 
+/// What a delivery said, unless it speaks of records whose places are not certain.
+fn certain(outcome: Outcome, sent: &Chunk) -> Outcome {
+    match outcome {
+        Outcome::Partial { .. } if sent.met_damage() => Outcome::Retry(Failure::new(
+            FailureScope::Chunk,
+            "part of the chunk was taken, but with its damage it is not certain which",
+        )),
+        outcome => outcome,
+    }
+}
+
+/// The share of `whole` that `part` of `all` has.
+pub(super) fn share_of(whole: u64, part: u64, all: u64) -> u64 {
+    let share = u128::from(whole) * u128::from(part) / u128::from(all.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
 fn record(retry: RetryState) -> RetryRecord {
     RetryRecord {
         attempts: retry.failure_count,
@@ -414,6 +533,11 @@ fn record(retry: RetryState) -> RetryRecord {
         last_failure_ns: retry.last_failure_ns,
         next_attempt_ns: retry.next_attempt_ns,
         last_reason: retry.last_reason,
+        left: retry.left.map(|left| {
+            left.ranges()
+                .map(|range| (range.start, range.end))
+                .collect()
+        }),
     }
 }
 
@@ -423,6 +547,7 @@ impl Cause {
         match self {
             Self::Rejected => "rejected",
             Self::Exhausted => "retries exhausted",
+            Self::Expired => "expired",
         }
     }
 }

@@ -47,6 +47,19 @@ impl Backoff {
         }
     }
 
+    /// The time that so many retries need, without jitter; at most `enough`.
+    #[must_use]
+    pub fn sum(&self, retry_count: u32, enough: Duration) -> Duration {
+        let mut sum = Duration::ZERO;
+        for failure_count in 1..=retry_count {
+            sum = sum.saturating_add(self.interval(failure_count));
+            if sum >= enough {
+                return enough;
+            }
+        }
+        sum
+    }
+
     fn exponential(&self, failure_count: u32) -> Duration {
         let mut formula: ExponentialBackoff<SystemClock> = ExponentialBackoff {
             current_interval: self.plan.wait,

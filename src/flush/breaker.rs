@@ -31,6 +31,8 @@ pub(super) struct Breaker {
     /// Probes that failed in this outage, and the failure that began it.
     outage_failure_count: u32,
     last_success: Option<Duration>,
+    /// When the outage began.
+    open_since: Option<Duration>,
 }
 
 impl Breaker {
@@ -40,7 +42,13 @@ impl Breaker {
             failure_count: 0,
             outage_failure_count: 0,
             last_success: None,
+            open_since: None,
         }
+    }
+
+    /// When the outage began, while there is one.
+    pub(super) fn open_since(&self) -> Option<Duration> {
+        self.open_since
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -94,6 +102,7 @@ impl Breaker {
         };
         if counts {
             self.outage_failure_count = self.outage_failure_count.saturating_add(1);
+            self.open_since.get_or_insert(now);
             let gap = wait(self.outage_failure_count);
             self.circuit = Circuit::Open {
                 until: now.saturating_add(gap),

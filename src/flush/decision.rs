@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use forebay_storage::{ChunkId, SealReason};
 
+use super::lanes::Lane;
+use super::ranges::RangeSet;
 use crate::config::plan::{FlushMode, RetryPlan};
 
 /// When a route's chunks are sealed and tried again.
@@ -17,6 +19,12 @@ pub struct FlushPolicy {
     pub window_wait: Duration,
     /// When a failed delivery is tried again, and when a chunk is given up.
     pub retry: RetryPlan,
+    /// Whether the records that a destination does not take are looked for.
+    pub bisect: bool,
+    /// The share of a chunk's time for retries after which it goes to the secondary output.
+    pub secondary_threshold: f64,
+    /// How long a sealed chunk may wait for its destinations; `None`: for ever.
+    pub max_age: Option<Duration>,
 }
 
 /// How a route's chunks are sent to one destination.
@@ -48,14 +56,29 @@ pub struct Staged {
 pub struct Queued {
     /// The chunk.
     pub chunk: ChunkId,
-    /// Indices of the destinations it is owed to, with what is known of earlier attempts.
-    pub owed: Vec<(usize, Option<RetryState>)>,
+    /// How many events it has.
+    pub event_count: u64,
+    /// When it was sealed, in nanoseconds since the Unix epoch.
+    pub sealed_ns: i64,
+    /// Chunks with the same number are delivered one after the other, oldest first.
+    pub lane: Option<Lane>,
+    /// The destinations that it is owed to.
+    pub owed: Vec<Owed>,
+}
+
+/// A destination that a chunk is owed to.
+#[derive(Clone, Debug)]
+pub struct Owed {
+    /// Its index.
+    pub destination: usize,
+    /// What is known of earlier attempts.
+    pub retry: Option<RetryState>,
 }
 
 /// What is known of a chunk's failed attempts at one destination. Times are Unix nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryState {
-    /// Attempts that failed; at least 1.
+    /// Attempts that failed.
     pub failure_count: u32,
     /// When the first of them failed.
     pub first_failure_ns: i64,
@@ -65,6 +88,8 @@ pub struct RetryState {
     pub next_attempt_ns: i64,
     /// What the last of them ended with.
     pub last_reason: String,
+    /// The records that are still owed; `None`: all of them.
+    pub left: Option<RangeSet>,
 }
 
 /// What the engine has to do.
@@ -87,16 +112,33 @@ pub enum Decision {
         destination: usize,
         /// Attempts of this chunk at this destination that failed before.
         failure_count: u32,
+        /// To the destination's output, or in its place.
+        via: Via,
+        /// The records to deliver; `None`: the whole chunk.
+        records: Option<RangeSet>,
     },
+    /// A chunk has waited too long: bury it.
+    Expire(Burial),
     /// The time of a delivery is over: whatever it still says is too late.
     TakeBack {
         /// The delivery.
         delivery: DeliveryId,
         /// Index of the destination.
         destination: usize,
+        /// Which output it went to.
+        via: Via,
         /// What becomes of its chunk.
         then: Resolved,
     },
+}
+
+/// Which output a delivery goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The destination's own.
+    Primary,
+    /// The route's secondary one.
+    Secondary,
 }
 
 /// What became of a chunk when its delivery ended.
@@ -104,47 +146,116 @@ pub enum Decision {
 pub enum Resolved {
     /// The delivery had been taken back, or its chunk purged: nothing changes.
     Late,
-    /// The destination has confirmed the chunk.
+    /// Nothing of the chunk is owed to that destination any more.
     Delivered {
         /// The chunk.
         chunk: ChunkId,
         /// Index of the destination.
         destination: usize,
-        /// When the attempt began, by the monotonic clock.
-        began: Duration,
+        /// What the attempt delivered.
+        taken: Taken,
         /// Attempts that failed before.
         failure_count: u32,
     },
-    /// It will be tried again.
+    /// What is left is offered next, without a wait.
+    Advanced {
+        /// The chunk.
+        chunk: ChunkId,
+        /// Index of the destination.
+        destination: usize,
+        /// What the attempt delivered, if anything.
+        taken: Option<Taken>,
+        /// Its history, for the catalogue.
+        retry: RetryState,
+    },
+    /// It, or what is left of it, will be tried again.
     Retrying {
         /// The chunk.
         chunk: ChunkId,
         /// Index of the destination.
         destination: usize,
+        /// What the attempt delivered, if anything.
+        taken: Option<Taken>,
         /// Its history, for the catalogue.
         retry: RetryState,
     },
-    /// It will not be tried again: copy it to the dead letters, then say
-    /// [`Scheduler::buried`] or [`Scheduler::not_buried`].
+    /// Some or all of it will not be tried again.
     Bury {
-        /// The chunk.
-        chunk: ChunkId,
-        /// Index of the destination.
-        destination: usize,
-        /// Its history with the last answer.
-        retry: RetryState,
-        /// Why it is given up.
-        cause: Cause,
+        /// What to bury.
+        burial: Burial,
+        /// What the attempt delivered, if anything.
+        taken: Option<Taken>,
     },
 }
 
-/// Why a chunk is given up.
+/// What an attempt delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// When the attempt began, by the monotonic clock.
+    pub began: Duration,
+    /// How many events were confirmed.
+    pub event_count: u64,
+    /// By which output.
+    pub via: Via,
+}
+
+/// Records to copy to the dead letters, or to drop; then say [`Scheduler::buried`] or
+/// [`Scheduler::not_buried`].
+///
+/// [`Scheduler::buried`]: super::Scheduler::buried
+/// [`Scheduler::not_buried`]: super::Scheduler::not_buried
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Burial {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// Index of the destination.
+    pub destination: usize,
+    /// Which records; `None`: the whole chunk.
+    pub records: Option<RangeSet>,
+    /// Why it is given up.
+    pub cause: Cause,
+    /// The history, with the last answer.
+    pub retry: RetryState,
+}
+
+/// What is to be done after a burial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterBurial {
+    /// Nothing of the chunk is owed to that destination any more.
+    Settled,
+    /// The chunk was purged meanwhile.
+    Gone,
+    /// Other records are to be buried, for another reason.
+    Next(Burial),
+    /// The rest is still owed: give the claim back, then say [`Scheduler::resume`].
+    ///
+    /// [`Scheduler::resume`]: super::Scheduler::resume
+    Open(RetryState),
+}
+
+/// Why records are given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The destination said that it will never take it.
+    /// The destination said that it will never take them.
     Rejected,
-    /// Its retries, or its time for them, are spent.
+    /// The retries, or the time for them, are spent.
     Exhausted,
+    /// They have waited longer than `max_age`.
+    Expired,
+}
+
+impl RetryState {
+    /// No failed attempt.
+    pub(super) fn none(now_ns: i64) -> Self {
+        Self {
+            failure_count: 0,
+            first_failure_ns: now_ns,
+            last_failure_ns: now_ns,
+            next_attempt_ns: now_ns,
+            last_reason: String::new(),
+            left: None,
+        }
+    }
 }
 
 /// When the engine has to look again if nothing happens before.

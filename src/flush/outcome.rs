@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-/// What became of one attempt to deliver a chunk.
+use super::ranges::RangeSet;
+
+/// What became of one attempt to deliver a chunk, or a part of one: to the output they are alike.
 #[must_use = "an outcome that nobody reads is a chunk that nobody commits"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -15,6 +17,25 @@ pub enum Outcome {
         /// The destination's answer, in one line.
         reason: String,
     },
+    /// The destination has answered for some of the records. Those that are neither `done` nor
+    /// `rejected` are tried again, without the others.
+    ///
+    /// Places count from 0, in the order in which the chunk that was given is read.
+    Partial {
+        /// Confirmed by the destination.
+        done: RangeSet,
+        /// Will never work: they go to the dead letters. A record that is also `done` is done.
+        rejected: Vec<Rejection>,
+    },
+}
+
+/// Records that a destination will never take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Their places.
+    pub records: RangeSet,
+    /// The destination's answer, in one line.
+    pub reason: String,
 }
 
 /// Why an attempt failed, and what that says about the next one.

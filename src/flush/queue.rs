@@ -54,6 +54,17 @@ impl DestinationQueue {
         !self.breaker.is_closed()
     }
 
+    /// When the outage began, while the breaker is open.
+    pub(super) fn open_since(&self) -> Option<Duration> {
+        self.breaker.open_since()
+    }
+
+    /// The chunk that has been ready for longest.
+    pub(super) fn oldest_ready(&self) -> Option<(Serial, ChunkId)> {
+        let (serial, chunk) = self.ready.first_key_value()?;
+        Some((*serial, *chunk))
+    }
+
     /// When the next probe may start, while the breaker is open.
     pub(super) fn probe_at(&self) -> Option<Duration> {
         self.breaker.probe_at()

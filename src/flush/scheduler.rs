@@ -8,23 +8,26 @@ use forebay_storage::{ChunkId, SealReason};
 use super::backoff::Backoff;
 use super::breaker::Attempt;
 use super::decision::{
-    Cause, Decision, DeliveryId, DestinationPolicy, FlushPolicy, Queued, Resolved, RetryState,
-    Staged, Wakeup,
+    Decision, DeliveryId, DestinationPolicy, FlushPolicy, Owed, Queued, RetryState, Staged, Via,
+    Wakeup,
 };
+use super::lanes::{Lane, Lanes};
 use super::outcome::{Failure, FailureScope, Outcome};
 use super::queue::{DestinationQueue, Serial};
+use super::remainder::Remainder;
 use super::timers::Timers;
 use crate::clock::Now;
 use crate::config::plan::FlushMode;
 
 mod books;
+mod ending;
 mod parking;
 mod queries;
 mod retry;
 #[cfg(test)]
 mod tests;
 
-use books::{Debt, DebtState, Failing, InFlight, SealTimers, Tracked};
+use books::{Debt, DebtState, InFlight, SealTimers, Tracked, TrackedQueued};
 
 /// The flush scheduler of one route.
 #[derive(Debug)]
@@ -34,11 +37,22 @@ pub struct Scheduler {
     chunks: HashMap<ChunkId, Tracked>,
     /// Queued chunks in the order of their queueing.
     order: BTreeMap<Serial, ChunkId>,
+    destination_count: usize,
+    /// One for each destination, and one more for each if there is a secondary output.
     queues: Vec<DestinationQueue>,
+    /// One for each destination.
+    lanes: Vec<Lanes>,
+    /// Searches for bad records that were begun, by destination.
+    search_counts: Vec<u64>,
+    /// How long a chunk may fail before the secondary output is used; `None`: retries never lead
+    /// there.
+    secondary_after: Option<Duration>,
     deliveries: HashMap<DeliveryId, InFlight>,
     ages: Timers<Duration, ChunkId>,
     windows: Timers<i64, ChunkId>,
     take_backs: Timers<Duration, DeliveryId>,
+    expiries: Timers<Duration, ChunkId>,
+    to_expire: VecDeque<(ChunkId, usize)>,
     to_seal: VecDeque<(ChunkId, SealReason)>,
     is_paused: bool,
     next_serial: Serial,
@@ -54,6 +68,10 @@ impl Scheduler {
             policy,
             chunks: HashMap::new(),
             order: BTreeMap::new(),
+            destination_count: destinations.len(),
+            lanes: destinations.iter().map(|_| Lanes::default()).collect(),
+            search_counts: vec![0; destinations.len()],
+            secondary_after: None,
             queues: destinations
                 .iter()
                 .copied()
@@ -63,11 +81,29 @@ impl Scheduler {
             ages: Timers::new(),
             windows: Timers::new(),
             take_backs: Timers::new(),
+            expiries: Timers::new(),
+            to_expire: VecDeque::new(),
             to_seal: VecDeque::new(),
             is_paused: false,
             next_serial: 0,
             next_delivery: 0,
         }
+    }
+
+    /// The same with a secondary output for what the destinations do not take.
+    #[must_use]
+    pub fn with_secondary(mut self, policy: DestinationPolicy) -> Self {
+        let queues = (0..self.destination_count).map(|_| DestinationQueue::new(policy));
+        self.queues.extend(queues);
+        let retry = &self.policy.retry;
+        self.secondary_after = (!retry.forever).then(|| {
+            let for_tries = retry
+                .max_times
+                .map(|times| self.backoff.sum(times, retry.timeout));
+            let budget = for_tries.map_or(retry.timeout, |needed| needed.min(retry.timeout));
+            budget.mul_f64(self.policy.secondary_threshold)
+        });
+        self
     }
 
     /// A chunk has been opened, or found staged at start.
@@ -96,59 +132,78 @@ impl Scheduler {
 
     /// A chunk is sealed and durable: it is owed to its destinations from now on.
     pub fn queued(&mut self, now: Now, queued: Queued) {
-        if let Some(Tracked::Queued { .. }) = self.chunks.get(&queued.chunk) {
+        let Queued {
+            chunk,
+            event_count,
+            sealed_ns,
+            lane,
+            owed,
+        } = queued;
+        if let Some(Tracked::Queued(_)) = self.chunks.get(&chunk) {
             return;
         }
-        self.forget(queued.chunk);
-        if queued.owed.is_empty() {
+        self.forget(chunk);
+        if owed.is_empty() {
             return;
         }
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.order.insert(serial, queued.chunk);
-        let mut debts: Vec<_> = queued
-            .owed
-            .into_iter()
-            .map(|(destination, retry)| {
-                let waiting_until = retry.as_ref().and_then(|retry| resume_at(now, retry));
-                self.enqueue(
-                    destination,
-                    serial,
-                    queued.chunk,
-                    waiting_until,
-                    FailureScope::Destination,
-                );
-                let failing = retry.map(|retry| {
-                    let failing_ns = now.unix_ns.saturating_sub(retry.first_failure_ns);
-                    let since_ns = ns(now.monotonic).saturating_sub(failing_ns.max(0));
-                    Box::new(Failing { retry, since_ns })
-                });
-                Debt {
-                    destination,
-                    state: DebtState::Pending { waiting_until },
-                    failing,
-                }
-            })
+        self.order.insert(serial, chunk);
+        let expiry = self.policy.max_age.map(|age_max| {
+            let at = now.monotonic + time_left(now, sealed_ns, age_max);
+            self.expiries.insert(at, chunk)
+        });
+        let debts = owed.into_iter().map(|owed| debt(now, event_count, owed));
+        let tracked = TrackedQueued {
+            serial,
+            lane,
+            owed_since: now.monotonic,
+            debts: debts.collect(),
+            expiry,
+            is_expired: false,
+        };
+        let states: Vec<_> = tracked
+            .debts
+            .iter()
+            .map(|d| (d.destination, d.state))
             .collect();
-        // Collected in place it has the room that the longer items before it took.
-        debts.shrink_to_fit();
         self.chunks
-            .insert(queued.chunk, Tracked::Queued { serial, debts });
+            .insert(chunk, Tracked::Queued(Box::new(tracked)));
+        for (destination, state) in states {
+            self.queues[destination].owed_count += 1;
+            self.line_up(chunk, destination, lane, state);
+        }
+    }
+
+    /// Puts a new debt into its queue, or behind older chunks of its lane.
+    fn line_up(
+        &mut self,
+        chunk: ChunkId,
+        destination: usize,
+        lane: Option<Lane>,
+        state: DebtState,
+    ) {
+        let DebtState::Pending { waiting_until } = state else {
+            return;
+        };
+        if lane.is_none_or(|lane| self.lanes[destination].enter(lane, chunk)) {
+            self.enqueue(chunk, destination, waiting_until, FailureScope::Destination);
+        } else if let Some(debt) = self.debt(chunk, destination) {
+            debt.state = DebtState::Behind { waiting_until };
+        }
     }
 
     /// A chunk is gone, whatever it owed. Its deliveries that still run end late.
     pub fn purged(&mut self, now: Now, chunk: ChunkId) {
-        if let Some(Tracked::Queued { debts, .. }) = self.chunks.get(&chunk) {
-            let running: Vec<_> = debts
-                .iter()
-                .filter_map(|debt| match debt.state {
-                    DebtState::InFlight { delivery } => Some(delivery),
-                    DebtState::Pending { .. } | DebtState::Parked | DebtState::Burying => None,
-                })
-                .collect();
-            for delivery in running {
+        if let Some(Tracked::Queued(queued)) = self.chunks.get(&chunk) {
+            let running = queued.debts.iter().filter_map(|debt| match debt.state {
+                DebtState::InFlight { delivery } => Some(delivery),
+                _ => None,
+            });
+            for delivery in running.collect::<Vec<_>>() {
                 if let Some(ended) = self.end(delivery) {
-                    self.queues[ended.destination].call_off(now.monotonic, ended.attempt.is_probe);
+                    let index = self.queue_index(ended.destination, ended.via);
+                    self.queues[index].call_off(now.monotonic, ended.attempt.is_probe);
                 }
             }
         }
@@ -180,66 +235,36 @@ impl Scheduler {
         if let Some(decision) = self.next_take_back(now) {
             return Some(decision);
         }
+        if let Some(decision) = self.next_expiry(now) {
+            return Some(decision);
+        }
         if self.is_paused {
             return None;
         }
-        (0..self.queues.len()).find_map(|destination| self.next_delivery(now, destination))
+        (0..self.destination_count)
+            .for_each(|destination| self.hand_over_overdue(now, destination));
+        (0..self.queues.len()).find_map(|index| self.next_delivery(now, index))
     }
 
     /// When [`poll`](Self::poll) may have something to do though nothing happens before.
     #[must_use]
     pub fn next_wakeup(&self) -> Wakeup {
-        let timers = [self.ages.next_at(), self.take_backs.next_at()];
+        let timers = [
+            self.ages.next_at(),
+            self.take_backs.next_at(),
+            self.expiries.next_at(),
+        ];
         let queues = self.queues.iter().map(DestinationQueue::next_at);
+        let overdue = (0..self.destination_count).map(|index| Some(self.overdue(index)?.0));
         Wakeup {
-            monotonic: timers.into_iter().chain(queues).flatten().min(),
+            monotonic: timers
+                .into_iter()
+                .chain(queues)
+                .chain(overdue)
+                .flatten()
+                .min(),
             unix_ns: self.windows.next_at(),
         }
-    }
-
-    /// A delivery has ended with `outcome`.
-    pub fn resolve(&mut self, now: Now, delivery: DeliveryId, outcome: Outcome) -> Resolved {
-        let Some(ended) = self.end(delivery) else {
-            return Resolved::Late;
-        };
-        let InFlight {
-            chunk,
-            destination,
-            attempt,
-            ..
-        } = ended;
-        let queue = &mut self.queues[destination];
-        match outcome {
-            Outcome::Delivered => {
-                queue.succeed(now.monotonic, attempt.is_probe);
-                let failure_count = self.failure_count(chunk, destination);
-                self.settle(chunk, destination);
-                Resolved::Delivered {
-                    chunk,
-                    destination,
-                    began: attempt.began,
-                    failure_count,
-                }
-            }
-            Outcome::Reject { reason } => {
-                // A destination that says no is there.
-                queue.succeed(now.monotonic, attempt.is_probe);
-                let retry = self.note_failure(now, chunk, destination, reason, Duration::ZERO);
-                self.bury(chunk, destination, retry, Cause::Rejected)
-            }
-            Outcome::Retry(failure) => self.fail(now, &ended, failure),
-        }
-    }
-
-    /// A chunk that was to be buried is in the dead letters: it owes nothing to that destination.
-    pub fn buried(&mut self, chunk: ChunkId, destination: usize) {
-        self.settle(chunk, destination);
-    }
-
-    /// A chunk that was to be buried could not be: it stays, and is tried again later.
-    pub fn not_buried(&mut self, now: Now, chunk: ChunkId, destination: usize) {
-        let wait = self.policy.retry.max_interval;
-        self.wait(now, chunk, destination, wait, FailureScope::Chunk);
     }
 
     /// When a chunk created at `created_ns` is sealed for its age.
@@ -249,8 +274,7 @@ impl Scheduler {
             FlushMode::Interval => self.policy.interval,
             FlushMode::Immediate => Duration::ZERO,
         };
-        let age_ns = u64::try_from(now.unix_ns.saturating_sub(created_ns)).unwrap_or(0);
-        Some(now.monotonic + age_max.saturating_sub(Duration::from_nanos(age_ns)))
+        Some(now.monotonic + time_left(now, created_ns, age_max))
     }
 
     fn next_to_seal(&mut self, now: Now) -> Option<(ChunkId, SealReason)> {
@@ -271,21 +295,69 @@ impl Scheduler {
 
     fn next_take_back(&mut self, now: Now) -> Option<Decision> {
         let delivery = self.take_backs.pop_due(now.monotonic)?;
-        let destination = self.deliveries.get(&delivery)?.destination;
+        let in_flight = self.deliveries.get(&delivery)?;
+        let (destination, via) = (in_flight.destination, in_flight.via);
         let failure = Failure::new(FailureScope::Destination, "not confirmed in time");
         let then = self.resolve(now, delivery, Outcome::Retry(failure));
         Some(Decision::TakeBack {
             delivery,
             destination,
+            via,
             then,
         })
     }
 
-    fn next_delivery(&mut self, now: Now, destination: usize) -> Option<Decision> {
-        let next = self.queues[destination].pop(now.monotonic)?;
+    fn next_expiry(&mut self, now: Now) -> Option<Decision> {
+        while let Some(chunk) = self.expiries.pop_due(now.monotonic) {
+            self.expire(chunk);
+        }
+        while let Some((chunk, destination)) = self.to_expire.pop_front() {
+            self.refuse_expired(now, chunk, destination);
+            if let Some(burial) = self.next_burial(now, chunk, destination) {
+                return Some(Decision::Expire(burial));
+            }
+        }
+        None
+    }
+
+    /// When a chunk that waits for the end of an outage goes to the secondary output. In an outage
+    /// few chunks are tried and fail by themselves; the others have waited for as long all the same.
+    fn overdue_at(&self, chunk: ChunkId, destination: usize) -> Option<Duration> {
+        let after = self.secondary_after?;
+        let since = self.queues[destination].open_since()?;
+        let Some(Tracked::Queued(queued)) = self.chunks.get(&chunk) else {
+            return None;
+        };
+        Some(since.max(queued.owed_since) + after)
+    }
+
+    /// The oldest chunk that is ready and waits for the end of an outage, and when it is overdue.
+    fn overdue(&self, destination: usize) -> Option<(Duration, Serial, ChunkId)> {
+        self.secondary_after?;
+        let (serial, chunk) = self.queues[destination].oldest_ready()?;
+        Some((self.overdue_at(chunk, destination)?, serial, chunk))
+    }
+
+    fn hand_over_overdue(&mut self, now: Now, destination: usize) {
+        while let Some((at, serial, chunk)) = self.overdue(destination)
+            && at <= now.monotonic
+        {
+            self.queues[destination].remove(serial, None);
+            self.hand_to_secondary(now, chunk, destination);
+            self.enqueue(chunk, destination, None, FailureScope::Destination);
+        }
+    }
+
+    fn next_delivery(&mut self, now: Now, index: usize) -> Option<Decision> {
+        let next = self.queues[index].pop(now.monotonic)?;
+        let (destination, via) = if index < self.destination_count {
+            (index, Via::Primary)
+        } else {
+            (index - self.destination_count, Via::Secondary)
+        };
         let delivery = DeliveryId(self.next_delivery);
         self.next_delivery += 1;
-        let after = self.queues[destination].policy.take_back_after;
+        let after = self.queues[index].policy.take_back_after;
         let take_back = after.map(|after| self.take_backs.insert(now.monotonic + after, delivery));
         let attempt = Attempt {
             began: now.monotonic,
@@ -294,21 +366,57 @@ impl Scheduler {
         let in_flight = InFlight {
             chunk: next.chunk,
             destination,
+            via,
             attempt,
             take_back,
         };
         self.deliveries.insert(delivery, in_flight);
-        if let Some(debt) = self.debt(next.chunk, destination) {
+        let debt = self.debt(next.chunk, destination);
+        let (failure_count, records) = debt.map_or((0, None), |debt| {
             debt.state = DebtState::InFlight { delivery };
-        }
-        let failure_count = self.failure_count(next.chunk, destination);
+            (debt.attempt_count(), debt.remainder.offered())
+        });
         Some(Decision::Deliver {
             delivery,
             chunk: next.chunk,
             destination,
             failure_count,
+            via,
+            records,
         })
     }
+}
+
+fn debt(now: Now, event_count: u64, owed: Owed) -> Debt {
+    let Owed { destination, retry } = owed;
+    // A history without a failure has only what is left.
+    let left = retry.as_ref().and_then(|retry| retry.left.clone());
+    let retry = retry.filter(|retry| retry.failure_count > 0);
+    let failing_since_ns = retry.as_ref().map(|retry| {
+        let failing_ns = now.unix_ns.saturating_sub(retry.first_failure_ns);
+        ns(now.monotonic).saturating_sub(failing_ns.max(0))
+    });
+    Debt {
+        destination,
+        state: DebtState::Pending {
+            waiting_until: retry.as_ref().and_then(|retry| resume_at(now, retry)),
+        },
+        via: Via::Primary,
+        remainder: Remainder::new(event_count, left),
+        failing_since_ns,
+        first_failure_ns: retry.as_ref().map(|retry| retry.first_failure_ns),
+        retry,
+        earlier_failure_count: 0,
+        chunk_failure_count: 0,
+        failure_count_at_switch: 0,
+    }
+}
+
+/// How long until something that began at `since_ns` has lasted for `lasts`, never more than that:
+/// the wall clock may have been set back since.
+fn time_left(now: Now, since_ns: i64, lasts: Duration) -> Duration {
+    let age_ns = u64::try_from(now.unix_ns.saturating_sub(since_ns)).unwrap_or(0);
+    lasts.saturating_sub(Duration::from_nanos(age_ns))
 }
 
 /// When a chunk with that history may be tried after a restart, if not at once.

@@ -21,6 +21,8 @@ pub struct DestinationStats {
     pub attempts: AtomicU64,
     /// Those of them that were not a chunk's first.
     pub retries: AtomicU64,
+    /// Those of them that were for a part of a chunk only.
+    pub part_attempts: AtomicU64,
     /// Attempts that failed, by whom the failure speaks about.
     pub failures: FailureCounts,
     /// Attempts taken back because the destination did not answer in time.
@@ -86,9 +88,9 @@ impl DestinationStats {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// Counts a confirmed chunk that took `latency`.
+    /// Counts a confirmed chunk, or a part of one, that took `latency`; whether the chunk is done
+    /// the caller counts.
     pub fn delivered(&self, event_count: u64, byte_count: u64, latency: Duration, unix_ns: i64) {
-        self.chunks_delivered.fetch_add(1, Relaxed);
         self.events_delivered.fetch_add(event_count, Relaxed);
         self.bytes_delivered.fetch_add(byte_count, Relaxed);
         self.latency.observe(latency);

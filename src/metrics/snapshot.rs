@@ -90,6 +90,8 @@ pub struct DestinationSample {
     pub stats: Arc<DestinationStats>,
     /// Sealed chunks that it has not confirmed.
     pub owed_chunks: u64,
+    /// Chunks that were cut up to find the records that it does not take.
+    pub bisections: u64,
 }
 
 /// How much there is in one state.

@@ -234,7 +234,11 @@ pub(super) static FAMILIES: &[Family] = &[
         "forebay_route_dropped_chunks_total",
         Read::RouteBy(
             "reason",
-            &[("drop_oldest_chunk", |r| load(&r.stats.chunks_dropped))],
+            &[
+                ("drop_oldest_chunk", |r| load(&r.stats.chunks_dropped)),
+                ("exhausted", |r| load(&r.stats.dropped_exhausted.chunks)),
+                ("expired", |r| load(&r.stats.dropped_expired.chunks)),
+            ],
         ),
         "Chunks deleted undelivered because the configuration says so, by reason.",
     ),
@@ -242,7 +246,11 @@ pub(super) static FAMILIES: &[Family] = &[
         "forebay_route_dropped_events_total",
         Read::RouteBy(
             "reason",
-            &[("drop_oldest_chunk", |r| load(&r.stats.events_dropped))],
+            &[
+                ("drop_oldest_chunk", |r| load(&r.stats.events_dropped)),
+                ("exhausted", |r| load(&r.stats.dropped_exhausted.events)),
+                ("expired", |r| load(&r.stats.dropped_expired.events)),
+            ],
         ),
         "Events in chunks deleted undelivered, by reason.",
     ),
@@ -250,9 +258,61 @@ pub(super) static FAMILIES: &[Family] = &[
         "forebay_route_dropped_bytes_total",
         Read::RouteBy(
             "reason",
-            &[("drop_oldest_chunk", |r| load(&r.stats.bytes_dropped))],
+            &[
+                ("drop_oldest_chunk", |r| load(&r.stats.bytes_dropped)),
+                ("exhausted", |r| load(&r.stats.dropped_exhausted.bytes)),
+                ("expired", |r| load(&r.stats.dropped_expired.bytes)),
+            ],
         ),
         "Bytes of payload in chunks deleted undelivered, by reason.",
+    ),
+    counter(
+        "forebay_route_given_up_events_total",
+        Read::RouteBy(
+            "reason",
+            &[
+                ("rejected", |r| load(&r.stats.events_rejected)),
+                ("exhausted", |r| load(&r.stats.events_exhausted)),
+                ("expired", |r| load(&r.stats.events_expired)),
+            ],
+        ),
+        "Events that became dead letters, or were dropped, instead of being delivered, by reason.",
+    ),
+    counter(
+        "forebay_route_dropped_dead_letters_total",
+        Read::RouteBy(
+            "reason",
+            &[
+                ("drop_oldest", |r| {
+                    load(&r.stats.dead_dropped_for_room.chunks)
+                }),
+                ("max_age", |r| load(&r.stats.dead_dropped_for_age.chunks)),
+            ],
+        ),
+        "Dead letters deleted because the configuration bounds them, by reason.",
+    ),
+    counter(
+        "forebay_route_dropped_dead_letter_events_total",
+        Read::RouteBy(
+            "reason",
+            &[
+                ("drop_oldest", |r| {
+                    load(&r.stats.dead_dropped_for_room.events)
+                }),
+                ("max_age", |r| load(&r.stats.dead_dropped_for_age.events)),
+            ],
+        ),
+        "Events in those dead letters, by reason.",
+    ),
+    counter(
+        "forebay_route_secondary_deliveries_total",
+        Read::Route(|r, _| counted(&r.stats.secondary_deliveries)),
+        "Deliveries that the route's secondary output has confirmed.",
+    ),
+    counter(
+        "forebay_route_secondary_events_total",
+        Read::Route(|r, _| counted(&r.stats.secondary_events)),
+        "Events in them.",
     ),
     counter(
         "forebay_route_repeated_batches_total",
@@ -338,6 +398,16 @@ pub(super) static FAMILIES: &[Family] = &[
         "forebay_output_retries_total",
         Read::Output(|o| Some(counted(&o.stats.retries))),
         "Deliveries started that were not a chunk's first.",
+    ),
+    counter(
+        "forebay_output_part_attempts_total",
+        Read::Output(|o| Some(counted(&o.stats.part_attempts))),
+        "Deliveries started of a part of a chunk only.",
+    ),
+    counter(
+        "forebay_output_bisections_total",
+        Read::Output(|o| Some(count(o.bisections))),
+        "Chunks cut up to find the records that the destination does not take.",
     ),
     counter(
         "forebay_output_failures_total",

@@ -17,6 +17,10 @@ fn snapshot() -> Snapshot {
     route.stored(7, 700);
     route.set_aside_too_large.store(3, Relaxed);
     route.dropped_chunk(5, 500);
+    route.dropped_expired.count(4, 400);
+    route.events_expired.store(6, Relaxed);
+    route.dead_dropped_for_age.count(2, 200);
+    route.secondary_events.store(9, Relaxed);
     let output = DestinationStats::default();
     output.started(1);
     output.started(2);
@@ -57,6 +61,7 @@ fn snapshot() -> Snapshot {
                 name: "central".into(),
                 stats: Arc::new(output),
                 owed_chunks: 6,
+                bisections: 1,
             }],
         }],
         store: StoreSample {
@@ -142,6 +147,11 @@ fn values_are_read_from_the_counters() {
         "forebay_route_set_aside_events_total{route=\"web\",reason=\"too-large\"} 3",
         "forebay_route_set_aside_events_total{route=\"web\",reason=\"malformed-record\"} 0",
         "forebay_route_dropped_events_total{route=\"web\",reason=\"drop_oldest_chunk\"} 5",
+        "forebay_route_dropped_events_total{route=\"web\",reason=\"expired\"} 4",
+        "forebay_route_given_up_events_total{route=\"web\",reason=\"expired\"} 6",
+        "forebay_route_dropped_dead_letters_total{route=\"web\",reason=\"max_age\"} 1",
+        "forebay_route_secondary_events_total{route=\"web\"} 9",
+        "forebay_output_bisections_total{route=\"web\",output=\"central\"} 1",
         "forebay_buffer_chunks{route=\"web\",state=\"staged\"} 1",
         "forebay_buffer_events{route=\"web\",state=\"staged\"} 2",
         "forebay_buffer_bytes{route=\"web\",state=\"staged\"} 3",

@@ -16,7 +16,7 @@ fn a_rejected_chunk_is_a_dead_letter_that_can_be_read_offline() {
         &site,
         &site.config(&format!(
             "routes:
-  all: {{ match: \"**\", buffer: {{ flush_interval: 20ms }}, to: web }}
+  all: {{ match: \"**\", buffer: {{ flush_interval: 20ms, bisect: false }}, to: web }}
 outputs:
   web: {{ type: http, url: \"http://{}/in\", format: ndjson }}
 ",

@@ -16,6 +16,7 @@ mod filters;
 mod harness;
 mod hostile;
 mod http_input;
+mod last_resorts;
 mod overflow;
 mod plugins;
 mod readme;

@@ -111,7 +111,7 @@ fn a_chunk_out_of_retries_goes_to_the_dead_letters() {
     destination.answer("500 Internal Server Error");
     let config = http_config(&site, &destination).replace(
         "retry_wait: 50ms",
-        "retry_wait: 50ms, retry_forever: false, retry_max_times: 2",
+        "bisect: false, retry_wait: 50ms, retry_forever: false, retry_max_times: 2",
     );
     let daemon = Daemon::start(&site, &config);
     Sender::connect(site.forward())

@@ -81,6 +81,7 @@ impl Rig {
             overflow: Overflow::Block,
             room,
             dead_room: Arc::new(Room::new(stopping)),
+            dead_evict: None,
             making_room: Semaphore::new(1),
             evict,
             repeats: Some(repeats),

@@ -1,11 +1,14 @@
 //! The buffer section of a route.
 
+use std::time::Duration;
+
 use super::check::{self, OrDefault as _};
 use super::keys;
 use crate::config::defaults::buffer as defaults;
 use crate::config::error::{At, Problems};
 use crate::config::plan::{
-    BufferPlan, DeduplicatePlan, Durability, FlushMode, Overflow, RetryPlan,
+    BufferPlan, DeadLetterOverflow, DeduplicatePlan, Durability, FlushMode, GivenUp, Ordered,
+    Overflow, RetryPlan,
 };
 use crate::config::schema;
 
@@ -15,13 +18,19 @@ const MAX_CONCURRENT_MAX: usize = 1024;
 /// More batches than this would take gigabytes of memory.
 const DEDUPLICATE_BATCHES_MAX_MAX: usize = 10_000_000;
 
-/// The plan for `buffer`.
-pub(super) fn buffer(mut buffer: schema::Buffer, problems: &mut Problems) -> BufferPlan {
+/// The plan for `buffer` of a route with or without a secondary output.
+pub(super) fn buffer(
+    mut buffer: schema::Buffer,
+    has_secondary: bool,
+    problems: &mut Problems,
+) -> BufferPlan {
     let keys = keys::keys(&mut buffer, problems);
     let has_time = keys.time.is_some();
     let flush_mode = flush_mode(&buffer, has_time, problems);
     let retry = retry(&mut buffer, problems);
     let (chunk_limit_size, total_limit_size) = limits(&buffer, problems);
+    let (max_age, on_expired) = expiry(&mut buffer, problems);
+    let secondary_threshold = secondary_threshold(&mut buffer, has_secondary, &retry, problems);
     BufferPlan {
         keys,
         timekey_wait: buffer.timekey_wait.or_default_of(defaults::TIMEKEY_WAIT),
@@ -37,6 +46,10 @@ pub(super) fn buffer(mut buffer: schema::Buffer, problems: &mut Problems) -> Buf
         dead_letter_limit_size: buffer
             .dead_letter_limit_size
             .map_or(defaults::DEAD_LETTER_LIMIT_SIZE, |at| at.value.0),
+        dead_letter_max_age: positive_if_any(buffer.dead_letter_max_age, problems),
+        dead_letter_overflow: buffer
+            .dead_letter_overflow
+            .or_default_of(DeadLetterOverflow::Block),
         deduplicate: deduplicate(buffer.deduplicate, problems),
         max_concurrent: check::count(
             buffer.max_concurrent,
@@ -52,8 +65,64 @@ pub(super) fn buffer(mut buffer: schema::Buffer, problems: &mut Problems) -> Buf
         slow_flush_log_threshold: buffer
             .slow_flush_log_threshold
             .or_default_of(defaults::SLOW_FLUSH_LOG_THRESHOLD),
+        on_exhausted: on_exhausted(buffer.on_exhausted, &retry, problems),
         retry,
+        secondary_threshold,
+        bisect: buffer.bisect.or_default_of(true),
+        max_age,
+        on_expired,
+        ordered: buffer.ordered.or_default_of(Ordered::None),
     }
+}
+
+fn positive_if_any(setting: Option<At<Duration>>, problems: &mut Problems) -> Option<Duration> {
+    let setting = setting?;
+    Some(check::positive(Some(setting), Duration::ZERO, problems))
+}
+
+/// The longest that a chunk may wait, and what becomes of it then.
+fn expiry(buffer: &mut schema::Buffer, problems: &mut Problems) -> (Option<Duration>, GivenUp) {
+    let max_age = positive_if_any(buffer.max_age.take(), problems);
+    let on_expired = buffer.on_expired.take();
+    if let (Some(at), None) = (&on_expired, max_age) {
+        problems.add(at.position, "`on_expired` has no effect without `max_age`");
+    }
+    (max_age, on_expired.or_default_of(GivenUp::DeadLetter))
+}
+
+/// Retries that never end exhaust nothing: who writes `drop` expects something else.
+fn on_exhausted(
+    setting: Option<At<GivenUp>>,
+    retry: &RetryPlan,
+    problems: &mut Problems,
+) -> GivenUp {
+    if let (Some(at), true) = (&setting, retry.forever) {
+        problems.add_with_hint(
+            at.position,
+            "`on_exhausted` has no effect: `retry_forever` is `true`",
+            Some("set `retry_timeout` or `retry_max_times`, or leave this out".to_owned()),
+        );
+    }
+    setting.or_default_of(GivenUp::DeadLetter)
+}
+
+fn secondary_threshold(
+    buffer: &mut schema::Buffer,
+    has_secondary: bool,
+    retry: &RetryPlan,
+    problems: &mut Problems,
+) -> f64 {
+    let Some(At { value, position }) = buffer.retry_secondary_threshold.take() else {
+        return defaults::RETRY_SECONDARY_THRESHOLD;
+    };
+    if !(value > 0.0 && value < 1.0) {
+        problems.add(position, "this must be more than 0 and less than 1");
+    } else if !has_secondary {
+        problems.add(position, "this has no effect: the route has no `secondary`");
+    } else if retry.forever {
+        problems.add(position, "this has no effect: `retry_forever` is `true`");
+    }
+    value
 }
 
 fn deduplicate(

@@ -24,7 +24,8 @@ pub(super) fn routes<'d>(
         check::name(&name, problems);
         refuse_unreachable(&name, &plans, problems);
         let to = destinations(route.to, outputs, name.position, problems);
-        used.extend(to.iter().cloned());
+        let secondary = secondary(route.secondary, &to, outputs, problems);
+        used.extend(to.iter().chain(&secondary).cloned());
         let matcher = check::required(route.r#match, "match", name.position, problems)
             .and_then(|at| pattern::matcher(at, problems));
         let has_buffer_section = route.buffer.is_some();
@@ -34,7 +35,7 @@ pub(super) fn routes<'d>(
             .filter_map(|output| Some((output.as_str(), defaults(output)?)))
             .collect();
         buffer_defaults::fill_in(&mut settings, &defaults, name.position, problems);
-        let buffer = buffer::buffer(settings, problems);
+        let buffer = buffer::buffer(settings, secondary.is_some(), problems);
         if let Some(matcher) = matcher {
             plans.push(RoutePlan {
                 name: name.value,
@@ -42,6 +43,7 @@ pub(super) fn routes<'d>(
                 buffer,
                 has_buffer_section,
                 outputs: to,
+                secondary,
             });
         }
     }
@@ -96,6 +98,23 @@ fn destinations(
         names.push(value);
     }
     names
+}
+
+/// The output that `secondary` names, which must be known and not be in `to`.
+fn secondary(
+    setting: Option<At<String>>,
+    to: &[String],
+    outputs: &[At<String>],
+    problems: &mut Problems,
+) -> Option<String> {
+    let At { value, position } = setting?;
+    if to.contains(&value) {
+        let message = format!("`{value}` is in `to`: what it does not take needs another output");
+        problems.add(position, message);
+    } else if !outputs.iter().any(|output| output.value == value) {
+        unknown_output(&value, position, outputs, problems);
+    }
+    Some(value)
 }
 
 fn unknown_output(name: &str, position: Position, outputs: &[At<String>], problems: &mut Problems) {

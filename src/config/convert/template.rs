@@ -22,7 +22,7 @@ pub(super) fn check_all(
     problems: &mut Problems,
 ) {
     for route in routes {
-        for name in &route.outputs {
+        for name in route.outputs.iter().chain(&route.secondary) {
             if let Some(OutputPlan::Other(other)) = outputs.get(name) {
                 for (template, position) in &other.templates {
                     check(template, *position, route, problems);

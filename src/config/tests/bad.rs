@@ -156,7 +156,7 @@ f.yaml:6:11: unknown type `tail`
         r#"
 f.yaml:10:7: unknown key `compress`
  10 |       compress: gzip
-    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `deduplicate`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`
+    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `dead_letter_max_age`, `dead_letter_overflow`, `deduplicate`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`, `retry_secondary_threshold`, `bisect`, `on_exhausted`, `max_age`, `on_expired`, `ordered`
 "#,
     );
     assert_problems(
@@ -1027,11 +1027,93 @@ f.yaml:10:19: `soon` is not a duration
 
 f.yaml:11:7: unknown key `nonsense`
  11 |       nonsense: 1
-    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `deduplicate`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`
+    |       ^^^^^^^^ possible here: `keys`, `timekey`, `timekey_wait`, `timekey_zone`, `timekey_use_utc`, `durability`, `flush_mode`, `flush_interval`, `flush_at_shutdown`, `chunk_limit_size`, `chunk_limit_records`, `chunk_full_threshold`, `total_limit_size`, `overflow`, `dead_letter_limit_size`, `dead_letter_max_age`, `dead_letter_overflow`, `deduplicate`, `max_concurrent`, `delayed_commit_timeout`, `slow_flush_log_threshold`, `retry_type`, `retry_wait`, `retry_exponential_backoff_base`, `retry_max_interval`, `retry_randomize`, `retry_randomization_factor`, `retry_timeout`, `retry_max_times`, `retry_forever`, `retry_secondary_threshold`, `bisect`, `on_exhausted`, `max_age`, `on_expired`, `ordered`
 
 f.yaml:12:17: `explode` is none of `block`, `reject`, `throw_exception`, `drop_oldest_chunk`
  12 |       overflow: explode
     |                 ^^^^^^^
 "#,
     );
+}
+
+#[test]
+fn last_resorts_without_effect_are_refused() {
+    assert_problems(
+        &with_buffer(&["on_exhausted: drop", "on_expired: drop"]),
+        r#"
+f.yaml:10:21: `on_exhausted` has no effect: `retry_forever` is `true`
+ 10 |       on_exhausted: drop
+    |                     ^^^^ set `retry_timeout` or `retry_max_times`, or leave this out
+
+f.yaml:11:19: `on_expired` has no effect without `max_age`
+ 11 |       on_expired: drop
+    |                   ^^^^
+"#,
+    );
+    assert_problems(
+        &with_buffer(&["retry_secondary_threshold: 0.5"]),
+        r#"
+f.yaml:10:34: this has no effect: the route has no `secondary`
+ 10 |       retry_secondary_threshold: 0.5
+    |                                  ^^^
+"#,
+    );
+    assert_problems(
+        &with_buffer(&["retry_secondary_threshold: 1.0", "max_age: 0s"]),
+        r#"
+f.yaml:10:34: this must be more than 0 and less than 1
+ 10 |       retry_secondary_threshold: 1.0
+    |                                  ^^^
+
+f.yaml:11:16: this must be longer than 0
+ 11 |       max_age: 0s
+    |                ^^
+"#,
+    );
+    assert_problems(
+        &with_buffer(&["dead_letter_overflow: drop", "ordered: tag"]),
+        r#"
+f.yaml:10:29: `drop` is none of `block`, `drop_oldest`
+ 10 |       dead_letter_overflow: drop
+    |                             ^^^^
+
+f.yaml:11:16: `tag` is none of `none`, `key`
+ 11 |       ordered: tag
+    |                ^^^
+"#,
+    );
+}
+
+#[test]
+fn the_secondary_output_is_another_one_that_there_is() {
+    let with = |secondary: &str| {
+        format!(
+            "\
+data_dir: d
+inputs: {{i: {{type: http}}}}
+outputs:
+  o: {{type: stdout}}
+  rest: {{type: file, path: 'x/${{tag}}'}}
+routes: {{r: {{match: '**', to: o, secondary: {secondary}}}}}
+"
+        )
+    };
+    assert_problems(
+        &with("o"),
+        r#"
+f.yaml:5:3: no route sends anything to `rest`
+ 5 |   rest: {type: file, path: 'x/${tag}'}
+   |   ^^^^
+
+f.yaml:6:46: `o` is in `to`: what it does not take needs another output
+ 6 | routes: {r: {match: '**', to: o, secondary: o}}
+   |                                             ^
+"#,
+    );
+    // Placeholders need their chunk keys as everywhere.
+    let problems = problems(&with("rest"));
+    assert!(problems.contains("f.yaml:5:"), "{problems}");
+    assert!(problems.contains("of the route `r`"), "{problems}");
+    let problems = super::problems(&with("rst"));
+    assert!(problems.contains("there is no output `rst`"), "{problems}");
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::super::plan::{
-    BufferPlan, Compression, DeduplicatePlan, Durability, FileFormat, FlushMode, ForwardInputPlan,
-    ForwardOutputPlan, HttpFormat, HttpInputPlan, HttpMethod, HttpOutputPlan, InputPlan,
-    OutputPlan, Overflow, RetryKind, RetryPlan,
+    BufferPlan, Compression, DeadLetterOverflow, DeduplicatePlan, Durability, FileFormat,
+    FlushMode, ForwardInputPlan, ForwardOutputPlan, GivenUp, HttpFormat, HttpInputPlan, HttpMethod,
+    HttpOutputPlan, InputPlan, Ordered, OutputPlan, Overflow, RetryKind, RetryPlan,
 };
 use super::{plan, with_buffer, with_input, with_output};
 
@@ -78,6 +78,16 @@ fn a_buffer_has_the_documented_defaults() {
     assert_eq!(buffer.total_limit_size, 10 << 30);
     assert_eq!(buffer.overflow, Overflow::Block);
     assert_eq!(buffer.dead_letter_limit_size, 1 << 30);
+    assert_eq!(buffer.dead_letter_max_age, None);
+    assert_eq!(buffer.dead_letter_overflow, DeadLetterOverflow::Block);
+    assert!((buffer.secondary_threshold - 0.8).abs() < f64::EPSILON);
+    assert!(buffer.bisect);
+    assert_eq!(buffer.on_exhausted, GivenUp::DeadLetter);
+    assert_eq!(
+        (buffer.max_age, buffer.on_expired),
+        (None, GivenUp::DeadLetter)
+    );
+    assert_eq!(buffer.ordered, Ordered::None);
     assert_eq!(buffer.max_concurrent, 16);
     assert_eq!(buffer.delayed_commit_timeout, seconds(60));
     assert_eq!(buffer.slow_flush_log_threshold, seconds(20));
@@ -291,4 +301,41 @@ routes:
 ";
     let names: Vec<_> = plan(text).routes.into_iter().map(|r| r.name).collect();
     assert_eq!(names, ["z", "a"]);
+}
+
+#[test]
+fn last_resorts_are_what_is_written() {
+    let buffer = buffer(&[
+        "dead_letter_max_age: 7d",
+        "dead_letter_overflow: drop_oldest",
+        "bisect: false",
+        "retry_timeout: 1h",
+        "on_exhausted: drop",
+        "max_age: 2d",
+        "on_expired: drop",
+        "ordered: key",
+    ]);
+    assert_eq!(buffer.dead_letter_max_age, Some(seconds(7 * 86_400)));
+    assert_eq!(buffer.dead_letter_overflow, DeadLetterOverflow::DropOldest);
+    assert!(!buffer.bisect);
+    assert_eq!(buffer.on_exhausted, GivenUp::Drop);
+    assert_eq!(
+        (buffer.max_age, buffer.on_expired),
+        (Some(seconds(2 * 86_400)), GivenUp::Drop)
+    );
+    assert_eq!(buffer.ordered, Ordered::Key);
+}
+
+#[test]
+fn a_route_may_have_a_secondary_output() {
+    let plan = plan(
+        "\
+data_dir: d
+inputs: {i: {type: http}}
+outputs: {o: {type: stdout}, rest: {type: 'null'}}
+routes: {r: {match: '**', to: o, secondary: rest, buffer: {retry_timeout: 1h, retry_secondary_threshold: 0.5}}}
+",
+    );
+    assert_eq!(plan.routes[0].secondary.as_deref(), Some("rest"));
+    assert!((plan.routes[0].buffer.secondary_threshold - 0.5).abs() < f64::EPSILON);
 }

@@ -13,11 +13,11 @@ use crate::buffer::Room;
 use crate::catalog::Catalog;
 use crate::chunk_key::Zone;
 use crate::clock::Clock;
-use crate::config::plan::{FlushMode, RetryKind, RetryPlan};
+use crate::config::plan::{FlushMode, GivenUp, Ordered, RetryKind, RetryPlan};
 use crate::engine::observe::RouteState;
-use crate::engine::route::{Destination, Ended};
+use crate::engine::route::{Destination, Ended, LastResorts};
 use crate::engine::slot::Slot;
-use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, Scheduler};
+use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::{BoxFuture, Buffered, Chunk, Lifecycle, Outcome, Output, Way};
 
 /// Takes nothing.
@@ -57,6 +57,7 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
         room(),
         None,
         Arc::default(),
+        Ordered::None,
         scheduler(),
     ));
     let options = RouteOptions {
@@ -80,6 +81,12 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
         chunks,
         dead_letters,
         dead_room: room(),
+        dead_evict: None,
+        secondary: None,
+        last_resorts: LastResorts {
+            on_exhausted: GivenUp::DeadLetter,
+            on_expired: GivenUp::DeadLetter,
+        },
         destinations: vec![Destination {
             name: "out".into(),
             slot: Arc::new(Slot::new(
@@ -125,6 +132,9 @@ fn scheduler() -> Scheduler {
         interval: Duration::from_secs(1),
         window_wait: Duration::ZERO,
         retry,
+        bisect: true,
+        secondary_threshold: 0.8,
+        max_age: None,
     };
     let destination = DestinationPolicy {
         max_concurrent: 1,
@@ -166,10 +176,16 @@ async fn a_burial_that_finds_no_room_leaves_no_part_of_a_copy_behind() {
         last_failure_ns: 1,
         next_attempt_ns: 1,
         last_reason: "400".to_owned(),
+        left: None,
     };
-    Arc::clone(&rig.route)
-        .bury(claim, 0, retry, Cause::Rejected)
-        .await;
+    let burial = Burial {
+        chunk,
+        destination: 0,
+        records: None,
+        cause: Cause::Rejected,
+        retry,
+    };
+    Arc::clone(&rig.route).bury(claim, burial).await;
     rig.store.sync();
     assert_eq!(rig.route.dead_letters.totals().file_bytes, 0);
     assert!(rig.route.dead_letters.chunks().is_empty());

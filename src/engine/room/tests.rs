@@ -16,9 +16,9 @@ use crate::buffer::Room;
 use crate::catalog::Catalog;
 use crate::chunk_key::Zone;
 use crate::clock::Clock;
-use crate::config::plan::{FlushMode, RetryKind, RetryPlan};
+use crate::config::plan::{FlushMode, GivenUp, Ordered, RetryKind, RetryPlan};
 use crate::engine::observe::RouteState;
-use crate::engine::route::Destination;
+use crate::engine::route::{Destination, LastResorts};
 use crate::engine::slot::Slot;
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, Scheduler};
 use crate::output::{Deferred, Delivery, Lifecycle, Output, Way};
@@ -98,6 +98,7 @@ fn rig() -> Rig {
         room(),
         None,
         Arc::default(),
+        Ordered::None,
         scheduler(),
     ));
     let options = RouteOptions {
@@ -118,6 +119,12 @@ fn rig() -> Rig {
         chunks,
         dead_letters,
         dead_room: room(),
+        dead_evict: None,
+        secondary: None,
+        last_resorts: LastResorts {
+            on_exhausted: GivenUp::DeadLetter,
+            on_expired: GivenUp::DeadLetter,
+        },
         destinations: vec![Destination {
             name: "out".into(),
             slot: Arc::new(Slot::new("out", opened)),
@@ -163,6 +170,9 @@ fn scheduler() -> Scheduler {
         interval: Duration::from_secs(1),
         window_wait: Duration::ZERO,
         retry,
+        bisect: true,
+        secondary_threshold: 0.8,
+        max_age: None,
     };
     let destination = DestinationPolicy {
         max_concurrent: 2,

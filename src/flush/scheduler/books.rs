@@ -5,9 +5,12 @@ use std::time::Duration;
 use forebay_storage::ChunkId;
 
 use super::super::breaker::Attempt;
-use super::super::decision::{DeliveryId, RetryState};
+use super::super::decision::{Cause, DeliveryId, RetryState, Via};
+use super::super::lanes::Lane;
 use super::super::outcome::FailureScope;
 use super::super::queue::Serial;
+use super::super::ranges::RangeSet;
+use super::super::remainder::{Refused, Remainder};
 use super::super::timers::TimerKey;
 use super::Scheduler;
 use crate::clock::Now;
@@ -16,10 +19,17 @@ use crate::clock::Now;
 pub(super) enum Tracked {
     /// Apart: of very many chunks most are queued.
     Staged(Box<SealTimers>),
-    Queued {
-        serial: Serial,
-        debts: Vec<Debt>,
-    },
+    Queued(Box<TrackedQueued>),
+}
+
+#[derive(Debug)]
+pub(super) struct TrackedQueued {
+    pub(super) serial: Serial,
+    pub(super) lane: Option<Lane>,
+    pub(super) owed_since: Duration,
+    pub(super) debts: Vec<Debt>,
+    pub(super) expiry: Option<TimerKey<Duration>>,
+    pub(super) is_expired: bool,
 }
 
 /// When a staged chunk is sealed.
@@ -34,23 +44,30 @@ pub(super) struct SealTimers {
 pub(super) struct Debt {
     pub(super) destination: usize,
     pub(super) state: DebtState,
-    /// Apart: most chunks of a long queue have not failed.
-    pub(super) failing: Option<Box<Failing>>,
-}
-
-/// What is known of failed attempts.
-#[derive(Debug)]
-pub(super) struct Failing {
-    pub(super) retry: RetryState,
+    pub(super) via: Via,
+    pub(super) remainder: Remainder,
+    pub(super) retry: Option<RetryState>,
     /// When its first attempt failed, in nanoseconds by the monotonic clock (before its zero if an
     /// earlier run failed): the wall clock may jump by more than a chunk's time.
-    pub(super) since_ns: i64,
+    pub(super) failing_since_ns: Option<i64>,
+    /// When the first of all attempts failed, in Unix nanoseconds.
+    pub(super) first_failure_ns: Option<i64>,
+    /// Failed attempts before the history began anew.
+    pub(super) earlier_failure_count: u32,
+    /// Failures in a row that spoke about the chunk.
+    pub(super) chunk_failure_count: u32,
+    /// Failures when the secondary output took its place.
+    pub(super) failure_count_at_switch: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DebtState {
-    /// In the destination's queue; waiting until then if it failed.
+    /// In its queue; waiting until then if it failed.
     Pending {
+        waiting_until: Option<Duration>,
+    },
+    /// An older chunk of its lane comes first.
+    Behind {
         waiting_until: Option<Duration>,
     },
     InFlight {
@@ -58,7 +75,7 @@ pub(super) enum DebtState {
     },
     /// In no queue: the destination has no room for it.
     Parked,
-    /// Being copied to the dead letters.
+    /// Being copied to the dead letters, or about to be.
     Burying,
 }
 
@@ -66,11 +83,54 @@ pub(super) enum DebtState {
 pub(super) struct InFlight {
     pub(super) chunk: ChunkId,
     pub(super) destination: usize,
+    pub(super) via: Via,
     pub(super) attempt: Attempt,
     pub(super) take_back: Option<TimerKey<Duration>>,
 }
 
+impl Debt {
+    /// Attempts that failed, in all.
+    pub(super) fn attempt_count(&self) -> u32 {
+        let since = self.retry.as_ref().map_or(0, |retry| retry.failure_count);
+        self.earlier_failure_count.saturating_add(since)
+    }
+
+    /// Records that are given up, to be filled in, with the history.
+    pub(super) fn refusal(&self, cause: Cause, answer: String, now: Now) -> Refused {
+        Refused {
+            records: RangeSet::new(),
+            cause,
+            answer,
+            attempt_count: self.attempt_count(),
+            first_failure_ns: self.first_failure_ns.unwrap_or(now.unix_ns),
+            last_failure_ns: now.unix_ns,
+        }
+    }
+
+    /// What the destination said last, if it was ever tried.
+    pub(super) fn last_reason(&self) -> Option<String> {
+        self.retry.as_ref().map(|retry| retry.last_reason.clone())
+    }
+
+    /// The destination has taken something, or something new is tried: retries are counted anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.earlier_failure_count = self.attempt_count();
+        self.retry = None;
+        self.failing_since_ns = None;
+        self.chunk_failure_count = 0;
+        self.failure_count_at_switch = 0;
+    }
+}
+
 impl Scheduler {
+    /// The index of the queue for deliveries to a destination by that way.
+    pub(super) fn queue_index(&self, destination: usize, via: Via) -> usize {
+        match via {
+            Via::Primary => destination,
+            Via::Secondary => self.destination_count + destination,
+        }
+    }
+
     /// Takes a delivery out of those in flight.
     pub(super) fn end(&mut self, delivery: DeliveryId) -> Option<InFlight> {
         let ended = self.deliveries.remove(&delivery)?;
@@ -90,43 +150,67 @@ impl Scheduler {
         scope: FailureScope,
     ) {
         let at = now.monotonic.saturating_add(wait);
-        let Some(Tracked::Queued { serial, .. }) = self.chunks.get(&chunk) else {
+        self.enqueue(chunk, destination, Some(at), scope);
+    }
+
+    /// Puts a debt that is in no queue into the one that it belongs to.
+    pub(super) fn enqueue(
+        &mut self,
+        chunk: ChunkId,
+        destination: usize,
+        waiting_until: Option<Duration>,
+        scope: FailureScope,
+    ) {
+        let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return;
         };
-        self.queues[destination].push_waiting(at, *serial, chunk, scope);
-        if let Some(debt) = self.debt(chunk, destination) {
-            debt.state = DebtState::Pending {
-                waiting_until: Some(at),
-            };
+        let serial = queued.serial;
+        let debts = &mut queued.debts;
+        let Some(debt) = debts
+            .iter_mut()
+            .find(|debt| debt.destination == destination)
+        else {
+            return;
+        };
+        debt.state = DebtState::Pending { waiting_until };
+        let index = match debt.via {
+            Via::Primary => destination,
+            Via::Secondary => self.destination_count + destination,
+        };
+        match waiting_until {
+            Some(at) => self.queues[index].push_waiting(at, serial, chunk, scope),
+            None => self.queues[index].push(serial, chunk),
         }
     }
 
     /// A chunk owes nothing to a destination any more.
     pub(super) fn settle(&mut self, chunk: ChunkId, destination: usize) {
-        let Some(Tracked::Queued { debts, .. }) = self.chunks.get_mut(&chunk) else {
+        let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return;
         };
-        let owed_before = debts.len();
-        debts.retain(|debt| debt.destination != destination);
-        self.queues[destination].owed_count -= owed_before - debts.len();
-        if debts.is_empty() {
+        let owed_before = queued.debts.len();
+        queued.debts.retain(|debt| debt.destination != destination);
+        let (is_last, lane) = (queued.debts.is_empty(), queued.lane);
+        let settled = owed_before - queued.debts.len();
+        self.queues[destination].owed_count -= settled;
+        if settled > 0 {
+            self.leave_lane(chunk, destination, lane);
+        }
+        if is_last {
             self.forget(chunk);
         }
     }
 
-    pub(super) fn enqueue(
-        &mut self,
-        destination: usize,
-        serial: Serial,
-        chunk: ChunkId,
-        waiting_until: Option<Duration>,
-        scope: FailureScope,
-    ) {
-        let queue = &mut self.queues[destination];
-        queue.owed_count += 1;
-        match waiting_until {
-            Some(at) => queue.push_waiting(at, serial, chunk, scope),
-            None => queue.push(serial, chunk),
+    /// The next chunk of the lane may go.
+    fn leave_lane(&mut self, chunk: ChunkId, destination: usize, lane: Option<Lane>) {
+        let Some(lane) = lane else { return };
+        let Some(next) = self.lanes[destination].leave(lane, chunk) else {
+            return;
+        };
+        if let Some(DebtState::Behind { waiting_until }) =
+            self.debt(next, destination).map(|debt| debt.state)
+        {
+            self.enqueue(next, destination, waiting_until, FailureScope::Destination);
         }
     }
 
@@ -138,13 +222,17 @@ impl Scheduler {
                 age.into_iter().for_each(|key| self.ages.remove(key));
                 window.into_iter().for_each(|key| self.windows.remove(key));
             }
-            Some(Tracked::Queued { serial, debts }) => {
-                self.order.remove(&serial);
-                for debt in debts {
+            Some(Tracked::Queued(queued)) => {
+                self.order.remove(&queued.serial);
+                let expiry = queued.expiry.into_iter();
+                expiry.for_each(|key| self.expiries.remove(key));
+                for debt in &queued.debts {
                     self.queues[debt.destination].owed_count -= 1;
                     if let DebtState::Pending { waiting_until } = debt.state {
-                        self.queues[debt.destination].remove(serial, waiting_until);
+                        let index = self.queue_index(debt.destination, debt.via);
+                        self.queues[index].remove(queued.serial, waiting_until);
                     }
+                    self.leave_lane(chunk, debt.destination, queued.lane);
                 }
             }
             None => {}
@@ -152,11 +240,17 @@ impl Scheduler {
     }
 
     pub(super) fn debt(&mut self, chunk: ChunkId, destination: usize) -> Option<&mut Debt> {
-        let Some(Tracked::Queued { debts, .. }) = self.chunks.get_mut(&chunk) else {
+        let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return None;
         };
-        debts
+        queued
+            .debts
             .iter_mut()
             .find(|debt| debt.destination == destination)
+    }
+
+    /// Whether a chunk has waited longer than it may.
+    pub(super) fn is_expired(&self, chunk: ChunkId) -> bool {
+        matches!(self.chunks.get(&chunk), Some(Tracked::Queued(queued)) if queued.is_expired)
     }
 }

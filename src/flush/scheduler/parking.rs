@@ -6,8 +6,9 @@
 use forebay_storage::ChunkId;
 
 use super::super::decision::DeliveryId;
+use super::super::outcome::FailureScope;
 use super::Scheduler;
-use super::books::{DebtState, InFlight, Tracked};
+use super::books::{DebtState, InFlight};
 use crate::clock::Now;
 
 impl Scheduler {
@@ -19,10 +20,12 @@ impl Scheduler {
         let InFlight {
             chunk,
             destination,
+            via,
             attempt,
             ..
         } = ended;
-        self.queues[destination].call_off(now.monotonic, attempt.is_probe);
+        let index = self.queue_index(destination, via);
+        self.queues[index].call_off(now.monotonic, attempt.is_probe);
         if let Some(debt) = self.debt(chunk, destination) {
             debt.state = DebtState::Parked;
         }
@@ -30,18 +33,9 @@ impl Scheduler {
 
     /// There may be room for a parked chunk: it has its old place in the queue again.
     pub fn unpark(&mut self, chunk: ChunkId, destination: usize) {
-        let Some(Tracked::Queued { serial, .. }) = self.chunks.get(&chunk) else {
-            return;
-        };
-        let serial = *serial;
-        let Some(debt) = self.debt(chunk, destination) else {
-            return;
-        };
-        if debt.state == DebtState::Parked {
-            debt.state = DebtState::Pending {
-                waiting_until: None,
-            };
-            self.queues[destination].push(serial, chunk);
+        let state = self.debt(chunk, destination).map(|debt| debt.state);
+        if state == Some(DebtState::Parked) {
+            self.enqueue(chunk, destination, None, FailureScope::Destination);
         }
     }
 }

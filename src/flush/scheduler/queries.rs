@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_storage::ChunkId;
 
 use super::super::decision::RetryState;
+use super::super::queue::DestinationQueue;
 use super::Scheduler;
 use super::books::{DebtState, Tracked};
 
@@ -34,13 +35,21 @@ impl Scheduler {
     /// Deliveries in flight to a destination.
     #[must_use]
     pub fn in_flight_count(&self, destination: usize) -> usize {
-        self.queues[destination].in_flight_count()
+        let queues = self.queues.iter().skip(destination);
+        let of_destination = queues.step_by(self.destination_count);
+        of_destination.map(DestinationQueue::in_flight_count).sum()
     }
 
     /// Queued chunks that a destination has not settled.
     #[must_use]
     pub fn owed_count(&self, destination: usize) -> usize {
         self.queues[destination].owed_count
+    }
+
+    /// How often a chunk was cut up to find the records that a destination does not take.
+    #[must_use]
+    pub fn search_count(&self, destination: usize) -> u64 {
+        self.search_counts[destination]
     }
 
     /// When a destination whose breaker is open is probed next, by the monotonic clock.
@@ -61,21 +70,25 @@ impl Scheduler {
     /// What is known of a chunk's failed attempts at a destination.
     #[must_use]
     pub fn retry_state(&self, chunk: ChunkId, destination: usize) -> Option<&RetryState> {
-        let Some(Tracked::Queued { debts, .. }) = self.chunks.get(&chunk) else {
+        let Some(Tracked::Queued(queued)) = self.chunks.get(&chunk) else {
             return None;
         };
-        let mut debts = debts.iter();
-        let debt = debts.find(|debt| debt.destination == destination)?;
-        debt.failing.as_ref().map(|failing| &failing.retry)
+        queued
+            .debts
+            .iter()
+            .find(|debt| debt.destination == destination)?
+            .retry
+            .as_ref()
     }
 
     /// Whether somebody holds the chunk's claim: a delivery or a burial.
     fn is_held(&self, chunk: ChunkId) -> bool {
         match self.chunks.get(&chunk) {
-            Some(Tracked::Queued { debts, .. }) => debts
-                .iter()
-                .any(|debt| !matches!(debt.state, DebtState::Pending { .. } | DebtState::Parked)),
-            Some(Tracked::Staged(_)) | None => false,
+            Some(Tracked::Queued(queued)) => queued.debts.iter().any(|debt| match debt.state {
+                DebtState::Pending { .. } | DebtState::Behind { .. } | DebtState::Parked => false,
+                DebtState::InFlight { .. } | DebtState::Burying => true,
+            }),
+            Some(Tracked::Staged { .. }) | None => false,
         }
     }
 }

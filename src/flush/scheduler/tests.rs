@@ -1,3 +1,6 @@
+use super::super::decision::{AfterBurial, Cause, Resolved, Taken};
+use super::super::outcome::Rejection;
+use super::super::ranges::RangeSet;
 use super::retry::UNREACHABLE_PROBE_GAP_MAX;
 use super::*;
 use crate::config::plan::{RetryKind, RetryPlan};
@@ -39,6 +42,9 @@ fn policy(mode: FlushMode) -> FlushPolicy {
         interval: Duration::from_secs(1),
         window_wait: Duration::from_secs(10),
         retry: retry(),
+        bisect: true,
+        secondary_threshold: 0.8,
+        max_age: None,
     }
 }
 
@@ -70,15 +76,24 @@ fn staged(number: u8, now: Now, window_end_ns: Option<i64>) -> Staged {
     }
 }
 
+/// A chunk of one event, which nothing can be searched in.
+fn queued(number: u8, owed: Vec<Owed>) -> Queued {
+    Queued {
+        chunk: id(number),
+        event_count: 1,
+        sealed_ns: at(0).unix_ns,
+        lane: None,
+        owed,
+    }
+}
+
+fn owed(destination: usize, retry: Option<RetryState>) -> Owed {
+    Owed { destination, retry }
+}
+
 fn queue(scheduler: &mut Scheduler, now: Now, numbers: impl IntoIterator<Item = u8>) {
     for number in numbers {
-        scheduler.queued(
-            now,
-            Queued {
-                chunk: id(number),
-                owed: vec![(0, None)],
-            },
-        );
+        scheduler.queued(now, queued(number, vec![owed(0, None)]));
     }
 }
 
@@ -94,7 +109,7 @@ fn deliveries(scheduler: &mut Scheduler, now: Now) -> Vec<(ChunkId, DeliveryId)>
             Decision::Deliver {
                 delivery, chunk, ..
             } => Some((chunk, delivery)),
-            Decision::Seal { .. } | Decision::TakeBack { .. } => None,
+            Decision::Seal { .. } | Decision::TakeBack { .. } | Decision::Expire(_) => None,
         })
         .collect()
 }
@@ -200,13 +215,17 @@ fn chunks_are_delivered_oldest_first_up_to_the_limit() {
         [id(3), id(1)]
     );
     let resolved = scheduler.resolve(at(2), first[0].1, Outcome::Delivered);
-    let began = Duration::from_secs(1);
+    let taken = Taken {
+        began: Duration::from_secs(1),
+        event_count: 1,
+        via: Via::Primary,
+    };
     assert_eq!(
         resolved,
         Resolved::Delivered {
             chunk: id(3),
             destination: 0,
-            began,
+            taken,
             failure_count: 0
         }
     );
@@ -244,14 +263,9 @@ fn a_chunk_that_failed_in_an_outage_does_not_sit_out_its_own_wait_after_it() {
         last_failure_ns: at(0).unix_ns,
         next_attempt_ns: at(0).unix_ns,
         last_reason: "away".to_owned(),
+        left: None,
     };
-    scheduler.queued(
-        at(0),
-        Queued {
-            chunk: id(1),
-            owed: vec![(0, Some(history))],
-        },
-    );
+    scheduler.queued(at(0), queued(1, vec![owed(0, Some(history))]));
     let failed = deliveries(&mut scheduler, at(0));
     fail(
         &mut scheduler,
@@ -349,17 +363,14 @@ fn a_chunk_is_given_up_after_its_retries_and_not_before() {
     }
     assert!(matches!(ended[0], Resolved::Retrying { .. }));
     assert!(matches!(ended[1], Resolved::Retrying { .. }));
-    let Resolved::Bury {
-        retry,
-        cause: Cause::Exhausted,
-        ..
-    } = &ended[2]
-    else {
+    let Resolved::Bury { burial, .. } = &ended[2] else {
         panic!("{ended:?}")
     };
+    assert_eq!(burial.cause, Cause::Exhausted);
+    let retry = &burial.retry;
     assert_eq!((retry.failure_count, retry.last_reason.as_str()), (3, "no"));
     assert!(deliveries(&mut scheduler, at(1_000)).is_empty());
-    scheduler.buried(id(1), 0);
+    assert_eq!(scheduler.buried(at(1_000), id(1), 0), AfterBurial::Settled);
     assert!(scheduler.is_idle());
 }
 
@@ -419,7 +430,7 @@ fn a_rejected_chunk_is_buried_at_once_and_kept_if_that_fails() {
             reason: "400".to_owned(),
         },
     );
-    assert!(matches!(resolved, Resolved::Bury { chunk, .. } if chunk == id(1)));
+    assert!(matches!(resolved, Resolved::Bury { burial, .. } if burial.chunk == id(1)));
     assert_eq!(scheduler.oldest(), None, "nobody can delete it meanwhile");
     scheduler.not_buried(at(0), id(1), 0);
     assert_eq!(scheduler.oldest(), Some(id(1)));
@@ -454,13 +465,7 @@ fn a_delivery_that_is_not_resolved_is_taken_back_and_its_late_commit_changes_not
 #[test]
 fn destinations_of_a_route_progress_on_their_own() {
     let mut scheduler = with_retry(retry(), &[ONE, ONE]);
-    scheduler.queued(
-        at(0),
-        Queued {
-            chunk: id(1),
-            owed: vec![(0, None), (1, None)],
-        },
-    );
+    scheduler.queued(at(0), queued(1, vec![owed(0, None), owed(1, None)]));
     let both = deliveries(&mut scheduler, at(0));
     assert_eq!(both.len(), 2);
     scheduler.resolve(at(0), both[0].1, Outcome::Delivered);
@@ -491,14 +496,9 @@ fn history_from_before_a_restart_is_kept_to() {
         last_failure_ns: at(8).unix_ns,
         next_attempt_ns: at(16).unix_ns,
         last_reason: "503".to_owned(),
+        left: None,
     };
-    scheduler.queued(
-        at(10),
-        Queued {
-            chunk: id(1),
-            owed: vec![(0, Some(history))],
-        },
-    );
+    scheduler.queued(at(10), queued(1, vec![owed(0, Some(history))]));
     assert!(deliveries(&mut scheduler, at(15)).is_empty());
     let again = poll_all(&mut scheduler, at(16));
     assert!(matches!(
@@ -519,9 +519,9 @@ fn a_clock_set_back_between_two_runs_does_not_lengthen_a_wait() {
         last_failure_ns: at(1_000_000).unix_ns,
         next_attempt_ns: at(1_000_008).unix_ns,
         last_reason: "503".to_owned(),
+        left: None,
     };
-    let owed = vec![(0, Some(history))];
-    scheduler.queued(at(10), Queued { chunk: id(1), owed });
+    scheduler.queued(at(10), queued(1, vec![owed(0, Some(history))]));
     assert!(deliveries(&mut scheduler, at(17)).is_empty());
     assert_eq!(deliveries(&mut scheduler, at(18)).len(), 1);
 }
@@ -546,6 +546,8 @@ fn a_purged_chunk_is_forgotten_even_in_flight() {
     );
     assert_eq!(scheduler.next_wakeup(), Wakeup::default());
 }
+
+mod last_resorts;
 
 proptest::proptest! {
     /// Whatever happens in whatever order: limits hold, nothing is delivered twice at a time, and

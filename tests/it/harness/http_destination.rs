@@ -19,6 +19,8 @@ pub(crate) struct HttpDestination {
 
 struct Shared {
     status: Mutex<String>,
+    /// Bodies with the first text are answered with the second.
+    rules: Mutex<Vec<(String, String)>>,
     is_over: AtomicBool,
     arrivals: Arrivals,
     requests: Mutex<Vec<Message>>,
@@ -29,6 +31,7 @@ impl HttpDestination {
     pub(crate) fn listen(address: SocketAddrV4) -> Self {
         let shared = Arc::new(Shared {
             status: Mutex::new("204 No Content".to_owned()),
+            rules: Mutex::default(),
             is_over: AtomicBool::new(false),
             arrivals: Arrivals::default(),
             requests: Mutex::default(),
@@ -51,6 +54,12 @@ impl HttpDestination {
     /// Answers like this from now on, e.g. `503 Service Unavailable\r\nretry-after: 1`.
     pub(crate) fn answer(&self, status: &str) {
         *self.shared.status.lock().unwrap() = status.to_owned();
+    }
+
+    /// Answers like this from now on if the body has `text` in it.
+    pub(crate) fn answer_if(&self, text: &str, status: &str) {
+        let rule = (text.to_owned(), status.to_owned());
+        self.shared.rules.lock().unwrap().push(rule);
     }
 
     /// What has arrived and was answered with success.
@@ -94,7 +103,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
 fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     while let Some(request) = read_message(&mut reader)? {
-        let status = shared.status.lock().unwrap().clone();
+        let status = shared.status_for(&request);
         let taken = if status.starts_with('2') {
             ids(&request)
         } else {
@@ -106,6 +115,18 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")?;
     }
     Ok(())
+}
+
+impl Shared {
+    fn status_for(&self, request: &Message) -> String {
+        let rules = self.rules.lock().unwrap();
+        let body = String::from_utf8_lossy(&request.body);
+        let mut ours = rules.iter().filter(|(text, _)| body.contains(text));
+        match ours.next() {
+            Some((_, status)) => status.clone(),
+            None => self.status.lock().unwrap().clone(),
+        }
+    }
 }
 
 fn ids(request: &Message) -> Vec<EventId> {
