@@ -12,12 +12,15 @@ use crate::registry::Registry;
 
 mod buffer;
 mod check;
+mod dead;
 mod doctor;
 mod plugins;
 mod run;
 
 use buffer::BufferCommand;
 pub use buffer::Error as BufferError;
+use dead::DeadCommand;
+pub use dead::Error as DeadError;
 pub use doctor::Error as DoctorError;
 
 /// Takes log events in, keeps them on disk until every destination has confirmed them.
@@ -33,13 +36,14 @@ Exit codes:
    0  done; `buffer verify`: nothing is damaged; `buffer repair`: no event is lost;
       `doctor`: durable
    1  `buffer verify`: there is damage, and `repair` or the next start mends it without loss;
-      `buffer repair`: something could not be done; `doctor`: durable with reservations
+      `buffer repair`, `dead replay`, `dead drop`: something could not be done;
+      `doctor`: durable with reservations
    2  `buffer verify` and `repair`: events are lost; damaged bytes are kept in the quarantine;
       `doctor`: not durable
   64  the command line is not valid
   66  there is no such data directory, route or chunk
   70  the daemon failed
-  73  `buffer repair`: a daemon runs on the directory
+  73  `buffer repair`, `dead replay`, `dead drop`: a daemon runs on the directory
   74  a file could not be read or written
   78  the configuration is not valid";
 
@@ -70,6 +74,14 @@ enum Command {
     Buffer {
         #[command(subcommand)]
         command: BufferCommand,
+    },
+    /// Look at dead letters, have them delivered after all, or delete them.
+    ///
+    /// `ls` and `cat` may be run beside a daemon, `replay` and `drop` while none runs on the
+    /// directory.
+    Dead {
+        #[command(subcommand)]
+        command: DeadCommand,
     },
     /// Try the disk and file system under a directory, and say which durability they give.
     ///
@@ -118,6 +130,9 @@ pub enum Error {
     /// What is on disk could not be examined.
     #[error(transparent)]
     Buffer(#[from] BufferError),
+    /// Dead letters could not be looked at or changed.
+    #[error(transparent)]
+    Dead(#[from] DeadError),
     /// A directory could not be tried.
     #[error(transparent)]
     Doctor(#[from] DoctorError),
@@ -134,15 +149,19 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::NoPlugin(_) => 64,
+            Self::Usage(_) | Self::NoPlugin(_) | Self::Dead(DeadError::Everything) => 64,
             Self::Run(run::Error::Engine(engine::Error::Way { .. })) => 78,
             Self::Run(_) => 70,
             Self::Buffer(
                 BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
             )
+            | Self::Dead(DeadError::Buffer(
+                BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
+            ))
             | Self::Doctor(DoctorError::NotADirectory { .. }) => 66,
-            Self::Buffer(BufferError::InUse { .. }) => 73,
+            Self::Buffer(BufferError::InUse { .. }) | Self::Dead(DeadError::InUse { .. }) => 73,
             Self::Buffer(_)
+            | Self::Dead(_)
             | Self::Doctor(_)
             | Self::Output(_)
             | Self::Config(config::Error::Unreadable { .. }) => 74,
@@ -158,10 +177,14 @@ impl Error {
             Self::Usage(error) => !error.use_stderr(),
             Self::Output(error)
             | Self::Buffer(BufferError::Output(error))
+            | Self::Dead(
+                DeadError::Output(error) | DeadError::Buffer(BufferError::Output(error)),
+            )
             | Self::Doctor(DoctorError::Output(error)) => error.kind() == io::ErrorKind::BrokenPipe,
             Self::NoPlugin(_)
             | Self::Config(_)
             | Self::Buffer(_)
+            | Self::Dead(_)
             | Self::Doctor(_)
             | Self::Run(_) => false,
         }
@@ -229,6 +252,7 @@ pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Buffer { command } => Ok(buffer::run(command)?),
+        Command::Dead { command } => Ok(dead::run(command)?),
         Command::Doctor { dir, json } => Ok(doctor::run(&dir, json)?),
     }
 }

@@ -36,6 +36,7 @@ mod units;
 pub use describe::{builtin, file_schema, kind_word};
 pub use error::{Error, Position, Problem, Problems};
 pub use expand::{Lookup, System};
+pub use units::duration;
 
 use decode::FromNode as _;
 use plan::Plan;

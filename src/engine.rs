@@ -23,6 +23,7 @@ use crate::output::LifecycleEvent;
 use crate::registry::{Commons, Registry};
 
 mod bury;
+pub mod dead_letters;
 mod descriptors;
 mod direct;
 mod filters;

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use clap::Subcommand;
 use forebay_storage::{ChunkId, Fs, OpenError, ReadError, RealFs, StoreIoError};
 
-mod cat;
-mod files;
+pub(super) mod cat;
+pub(super) mod files;
 mod ls;
 mod repair;
 mod verify;
-mod walk;
+pub(super) mod walk;
 
 /// What can be asked about a data directory.
 #[derive(Debug, Subcommand)]
@@ -73,7 +73,7 @@ pub(super) enum BufferCommand {
 pub(super) struct Dir {
     /// The data directory, as `data_dir` in the configuration.
     #[arg(value_name = "DIR")]
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// Which events to print.

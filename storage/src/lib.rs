@@ -71,7 +71,9 @@ pub use observer::{ChunkInfo, DamageReport, Observer, Phase, SlotInfo};
 pub use reader::{Frame, Reader, WINDOW_LEN, Window};
 pub use receipt::Receipt;
 pub use recovery::{Recovered, inspect_dir};
-pub use route::{Append, Appended, AppendedRun, Durability, Route, RouteOptions, RouteTotals};
+pub use route::{
+    Append, Appended, AppendedRun, Durability, Route, RouteOptions, RouteTotals, SeparateChunk,
+};
 pub use stats::StoreStats;
 pub use store::{
     DEAD_DIR, LOCK_FILE, MonotonicClock, QUARANTINE_DIR, ROUTES_DIR, Store, StoreOptions,

@@ -16,9 +16,11 @@ use crate::reader::Reader;
 
 mod inner;
 mod options;
+mod separate;
 
 pub(crate) use inner::RouteInner;
 pub use options::{Append, Appended, AppendedRun, Durability, RouteOptions, RouteTotals};
+pub use separate::SeparateChunk;
 
 /// An open route (or the dead letters of one). Cheap to clone.
 #[derive(Clone, Debug)]

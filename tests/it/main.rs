@@ -7,6 +7,7 @@ mod clients;
 mod command_line;
 mod crash;
 mod damage;
+mod dead_command;
 mod dead_letters;
 mod delivery;
 mod destinations;

@@ -63,15 +63,17 @@ fn print(fs: &dyn Fs, chunk: &ChunkReport, out: &mut dyn Write) -> Result<u64, E
     let key_tag = chunk.meta.key.tag.as_deref();
     let mut line = Vec::new();
     let walked = walk(fs, &chunk.path, |frame| {
-        print_frame(frame, key_tag.unwrap_or(frame.tag), &mut line, out).map_err(Error::from)
+        print_frame(frame, key_tag.unwrap_or(frame.tag), b"", &mut line, out).map_err(Error::from)
     })?;
     let lost = |walked: super::walk::Walk| walked.lost(chunk.is_sealed).map(|d| d.len).sum();
     Ok(walked.map_or(0, lost))
 }
 
-fn print_frame(
+/// Prints a frame's events, one JSON object a line; `more` are fields that each ends with.
+pub(in crate::cli) fn print_frame(
     frame: &Frame<'_>,
     tag: &str,
+    more: &[u8],
     line: &mut Vec<u8>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -83,6 +85,7 @@ fn print_frame(
             Ok(entry) => write_event(line, &entry),
             Err(bad) => write_fault(line, &bad),
         }
+        line.extend_from_slice(more);
         line.extend_from_slice(b"}\n");
         out.write_all(line)?;
     }

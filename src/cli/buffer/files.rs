@@ -10,7 +10,7 @@ use super::Error;
 
 /// What a directory of chunks is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Area {
+pub(in crate::cli) enum Area {
     /// Chunks on their way.
     Route,
     /// Dead letters.
@@ -28,11 +28,11 @@ impl Area {
 
 /// One directory of chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ChunkDir {
-    pub(super) area: Area,
+pub(in crate::cli) struct ChunkDir {
+    pub(in crate::cli) area: Area,
     /// The route's name.
-    pub(super) route: String,
-    pub(super) path: PathBuf,
+    pub(in crate::cli) route: String,
+    pub(in crate::cli) path: PathBuf,
 }
 
 impl ChunkDir {
@@ -49,7 +49,7 @@ impl ChunkDir {
 ///
 /// # Errors
 /// If `data_dir` holds no store or cannot be listed.
-pub(super) fn chunk_dirs(fs: &dyn Fs, data_dir: &Path) -> Result<Vec<ChunkDir>, Error> {
+pub(in crate::cli) fn chunk_dirs(fs: &dyn Fs, data_dir: &Path) -> Result<Vec<ChunkDir>, Error> {
     let not_a_data_dir = || Error::NotADataDir {
         path: data_dir.to_owned(),
     };

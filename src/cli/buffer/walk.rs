@@ -7,7 +7,7 @@ use forebay_storage::{Damage, Frame, Fs, ReadError, Reader};
 
 /// What was met on the way.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(in crate::cli) struct Walk {
     pub(super) frame_count: u64,
     pub(super) event_count: u64,
     pub(super) damage: Vec<Damage>,
@@ -18,7 +18,7 @@ impl Walk {
     /// Damage that may have been events: everything in a sealed chunk; in a staged one all that
     /// has a frame behind it. The rest is an append that was never finished, and so was never
     /// acknowledged.
-    pub(super) fn lost(&self, is_sealed: bool) -> impl Iterator<Item = &Damage> {
+    pub(in crate::cli) fn lost(&self, is_sealed: bool) -> impl Iterator<Item = &Damage> {
         let last_frame_offset = self.last_frame_offset;
         self.damage
             .iter()
@@ -36,7 +36,7 @@ impl Walk {
 ///
 /// # Errors
 /// If the chunk cannot be read, or `each` fails.
-pub(super) fn walk<E: From<ReadError>>(
+pub(in crate::cli) fn walk<E: From<ReadError>>(
     fs: &dyn Fs,
     path: &Path,
     mut each: impl FnMut(&Frame<'_>) -> Result<(), E>,

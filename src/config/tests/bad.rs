@@ -1075,7 +1075,7 @@ f.yaml:11:16: this must be longer than 0
         r#"
 f.yaml:10:29: `drop` is none of `block`, `drop_oldest`
  10 |       dead_letter_overflow: drop
-    |                             ^^^^
+    |                             ^^^^ did you mean `drop_oldest`?
 
 f.yaml:11:16: `tag` is none of `none`, `key`
  11 |       ordered: tag
@@ -1093,7 +1093,7 @@ data_dir: d
 inputs: {{i: {{type: http}}}}
 outputs:
   o: {{type: stdout}}
-  rest: {{type: file, path: 'x/${{tag}}'}}
+  rest: {{type: file, path: 'x/${{k}}'}}
 routes: {{r: {{match: '**', to: o, secondary: {secondary}}}}}
 "
         )
@@ -1102,10 +1102,10 @@ routes: {{r: {{match: '**', to: o, secondary: {secondary}}}}}
         &with("o"),
         r#"
 f.yaml:5:3: no route sends anything to `rest`
- 5 |   rest: {type: file, path: 'x/${tag}'}
+ 5 |   rest: {type: file, path: 'x/${k}'}
    |   ^^^^
 
-f.yaml:6:46: `o` is in `to`: what it does not take needs another output
+f.yaml:6:45: `o` is in `to`: what it does not take needs another output
  6 | routes: {r: {match: '**', to: o, secondary: o}}
    |                                             ^
 "#,

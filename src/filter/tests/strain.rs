@@ -119,6 +119,7 @@ fn buffer(store: &Store) -> RouteBuffer {
         overflow: Overflow::Block,
         room: room(),
         dead_room: room(),
+        dead_evict: None,
         making_room: Semaphore::new(1),
         evict: Arc::new(Nothing),
         repeats: None,

@@ -198,15 +198,8 @@ impl RouteInner {
         if let Some(chunk) = stage.by_key(note).and_then(|by_key| by_key.get(key)) {
             return Ok(Arc::clone(&chunk.0));
         }
-        let meta = ChunkMeta {
-            route: Arc::clone(&self.name),
-            destinations: Arc::clone(&self.destinations),
-            key: key.clone(),
-            note: note.cloned().map(Box::new),
-        };
         let id = self.unused_id(now_ns, &stage);
-        let chunk = Chunk::unborn(self, id, now_ns, meta)
-            .ok_or(AppendError::Invalid("the chunk key is too long"))?;
+        let chunk = self.unborn(id, now_ns, key, note, Arc::clone(&self.destinations))?;
         let chunk = Arc::new(chunk);
         stage.stage(&chunk);
         Ok(chunk)
@@ -223,6 +216,36 @@ impl RouteInner {
             key: meta.key.clone(),
             note: meta.note.clone(),
         })
+    }
+
+    /// A chunk without a file that is found by no key.
+    pub(super) fn unlisted_chunk(
+        self: &Arc<RouteInner>,
+        now_ns: i64,
+        key: &ChunkKey,
+        note: Option<&DeadNote>,
+        destinations: &[String],
+    ) -> Result<Chunk, AppendError> {
+        let id = self.unused_id(now_ns, &lock(&self.stage));
+        self.unborn(id, now_ns, key, note, destinations.into())
+    }
+
+    fn unborn(
+        self: &Arc<RouteInner>,
+        id: ChunkId,
+        now_ns: i64,
+        key: &ChunkKey,
+        note: Option<&DeadNote>,
+        destinations: Arc<[String]>,
+    ) -> Result<Chunk, AppendError> {
+        let meta = ChunkMeta {
+            route: Arc::clone(&self.name),
+            destinations,
+            key: key.clone(),
+            note: note.cloned().map(Box::new),
+        };
+        Chunk::unborn(self, id, now_ns, meta)
+            .ok_or(AppendError::Invalid("the chunk key is too long"))
     }
 
     /// An id that no chunk has, also if an earlier run had the same seed.

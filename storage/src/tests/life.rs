@@ -438,3 +438,47 @@ fn a_committer_that_panicked_keeps_nobody_waiting_and_is_no_secret() {
     let refused = route.append(3, &key("a"), None, append(b"late"));
     assert!(matches!(refused, Err(AppendError::Closed)));
 }
+
+#[test]
+fn a_separate_chunk_takes_its_owners_appends_alone_and_owes_to_its_own_destinations() {
+    let rig = rig_on(&SimFs::new(), two_destinations());
+    let only = vec!["archive".to_owned()];
+    let separate = rig
+        .route
+        .separate_chunk(100, &key("a"), None, &only)
+        .unwrap();
+    assert!(
+        rig.chunk_files().is_empty(),
+        "no file before its first append"
+    );
+    let receipt = separate.append(101, append(b"one")).unwrap().unwrap();
+    assert_ne!(rig.store("a", b"two").unwrap(), separate.id());
+    receipt.wait().unwrap();
+    assert!(separate.seal(SealReason::Request, 102));
+    assert!(separate.append(103, append(b"three")).unwrap().is_none());
+    rig.store.sync();
+    let info = rig.route.chunk(separate.id()).unwrap();
+    assert_eq!((info.destinations(), info.event_count), (&only[..], 1));
+    let claim = rig.route.claim_for(separate.id(), "archive").unwrap();
+    assert!(claim.commit(104).unwrap().is_purged);
+}
+
+#[test]
+fn a_separate_chunk_that_was_not_sealed_takes_nothing_after_a_restart() {
+    let fs = SimFs::new();
+    let rig = rig_on(&fs, two_destinations());
+    let only = vec!["archive".to_owned()];
+    let separate = rig
+        .route
+        .separate_chunk(100, &key("a"), None, &only)
+        .unwrap();
+    let receipt = separate.append(101, append(b"one")).unwrap();
+    receipt.unwrap().wait().unwrap();
+    let id = separate.id();
+    drop((separate, rig));
+    let rig = rig_on(&fs, two_destinations());
+    // It is owed to one of the two: what comes now must be owed to both.
+    assert_ne!(rig.store("a", b"two").unwrap(), id);
+    rig.store.sync();
+    assert!(rig.route.claim_for(id, "archive").is_ok());
+}
