@@ -84,7 +84,9 @@ fn positive_if_any(setting: Option<At<Duration>>, problems: &mut Problems) -> Op
 fn expiry(buffer: &mut schema::Buffer, problems: &mut Problems) -> (Option<Duration>, GivenUp) {
     let max_age = positive_if_any(buffer.max_age.take(), problems);
     let on_expired = buffer.on_expired.take();
-    if let (Some(at), None) = (&on_expired, max_age) {
+    if let (Some(at), None) = (&on_expired, max_age)
+        && at.value == GivenUp::Drop
+    {
         problems.add(at.position, "`on_expired` has no effect without `max_age`");
     }
     (max_age, on_expired.or_default_of(GivenUp::DeadLetter))
@@ -96,7 +98,9 @@ fn on_exhausted(
     retry: &RetryPlan,
     problems: &mut Problems,
 ) -> GivenUp {
-    if let (Some(at), true) = (&setting, retry.forever) {
+    if let (Some(at), true) = (&setting, retry.forever)
+        && at.value == GivenUp::Drop
+    {
         problems.add_with_hint(
             at.position,
             "`on_exhausted` has no effect: `retry_forever` is `true`",
@@ -115,8 +119,11 @@ fn secondary_threshold(
     let Some(At { value, position }) = buffer.retry_secondary_threshold.take() else {
         return defaults::RETRY_SECONDARY_THRESHOLD;
     };
+    let is_default = (value - defaults::RETRY_SECONDARY_THRESHOLD).abs() < f64::EPSILON;
     if !(value > 0.0 && value < 1.0) {
         problems.add(position, "this must be more than 0 and less than 1");
+    } else if is_default {
+        // Who writes the default expects nothing else.
     } else if !has_secondary {
         problems.add(position, "this has no effect: the route has no `secondary`");
     } else if retry.forever {
