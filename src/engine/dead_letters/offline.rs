@@ -117,10 +117,12 @@ impl Offline {
         for letter in self.letters(selection) {
             let name = route.unwrap_or(&letter.route).to_owned();
             let done = self.replay_one(&letter, &name, selection, output);
+            // The file is removed a moment later. Before the next one begins, so that a kill
+            // repeats one at most.
+            self.store.sync();
             on_progress(letter.payload_bytes);
             totals.add(letter, done);
         }
-        self.store.sync();
         totals
     }
 
