@@ -3,7 +3,9 @@
 //! Everything else is given a [`Now`] or a seed, so that tests can set both. `.clippy.toml` forbids
 //! the system's clock, sleep and random numbers anywhere else.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 /// One moment, on both clocks.
 ///
@@ -17,37 +19,67 @@ pub struct Now {
     pub unix_ns: i64,
 }
 
-/// The system's clocks. Cheap to copy.
+/// The clocks that a program goes by. Cheap to copy.
+///
+/// Monotonic time is that of the runtime, which a test may pause and move.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: Instant,
+    /// The wall clock's time when it started, where that goes along with monotonic time; `None`: it
+    /// is the system's.
+    wall_started_ns: Option<i64>,
 }
 
 impl Clock {
     /// A clock whose monotonic time starts at zero now.
     #[must_use]
     pub fn start() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one home of the monotonic clock"
-        )]
-        let started = Instant::now();
-        Self { started }
+        Self {
+            started: Instant::now(),
+            wall_started_ns: None,
+        }
+    }
+
+    /// A clock for tests: monotonic time starts at zero now, the wall clock at `unix_ns`, and both
+    /// move together.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use forebay::clock::Clock;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let clock = Clock::at(1_700_000_000_000_000_000);
+    /// tokio::time::advance(Duration::from_secs(90)).await;
+    /// assert_eq!(clock.now().unix_ns, 1_700_000_090_000_000_000);
+    /// assert_eq!(clock.now().monotonic, Duration::from_secs(90));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn at(unix_ns: i64) -> Self {
+        Self {
+            started: Instant::now(),
+            wall_started_ns: Some(unix_ns),
+        }
     }
 
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Now {
+        let monotonic = self.started.elapsed();
+        let passed_ns = || i64::try_from(monotonic.as_nanos()).unwrap_or(i64::MAX);
         Now {
-            monotonic: self.started.elapsed(),
-            unix_ns: unix_ns(),
+            monotonic,
+            unix_ns: match self.wall_started_ns {
+                Some(started_ns) => started_ns.saturating_add(passed_ns()),
+                None => unix_ns(),
+            },
         }
     }
 
     /// The runtime's instant at which `monotonic` is reached, for timers.
     #[must_use]
-    pub fn instant(&self, monotonic: Duration) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.started + monotonic)
+    pub fn instant(&self, monotonic: Duration) -> Instant {
+        self.started + monotonic
     }
 }
 

@@ -32,6 +32,8 @@ pub mod output;
 
 pub mod registry;
 
+pub mod testing;
+
 pub mod catalog;
 pub mod metrics;
 

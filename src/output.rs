@@ -45,6 +45,7 @@ pub use events::{EventRef, Events, OwnedEvent};
 pub use instance::Instance;
 pub use lifecycle::{Lifecycle, LifecycleEvent, Stage, Step};
 pub use ready::{Permit, Ready};
+pub(crate) use reason::chain;
 
 pub use crate::flush::{Failure, FailureScope, Outcome, RangeSet, Rejection};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BoxFuture, Buffered, Chunk, Custom, Deferred, Delivery, Direct, Form, Format, Lifecycle, NoWay,
-    Offers, Outcome, Preference, Standard, Way, choose,
+    BoxFuture, Buffered, Chunk, ChunkError, Custom, Deferred, Delivery, Direct, Form, Format,
+    Lifecycle, NoWay, Offers, Outcome, Preference, Standard, Way, choose,
 };
 
 /// An opened output, with what it offers.
@@ -39,10 +39,12 @@ use super::{
 /// ```
 #[derive(Clone)]
 pub struct Output {
-    pub(super) life: Arc<dyn Lifecycle>,
-    pub(super) direct: Option<Arc<dyn Direct>>,
-    pub(super) buffered: Option<Arc<dyn Buffered>>,
-    pub(super) deferred: Option<Arc<dyn Deferred>>,
+    pub(crate) life: Arc<dyn Lifecycle>,
+    pub(crate) direct: Option<Arc<dyn Direct>>,
+    pub(crate) buffered: Option<Arc<dyn Buffered>>,
+    pub(crate) deferred: Option<Arc<dyn Deferred>>,
+    /// Its own format, if it has one.
+    custom: Option<Custom>,
     preference: Preference,
     time_needed: Duration,
 }
@@ -56,6 +58,7 @@ impl Output {
                 direct: None,
                 buffered: None,
                 deferred: None,
+                custom: None,
                 preference: Preference::default(),
                 time_needed: Duration::ZERO,
             },
@@ -84,6 +87,17 @@ impl Output {
     #[must_use]
     pub fn time_needed(&self) -> Duration {
         self.time_needed
+    }
+
+    /// The bytes that `chunk` has for it.
+    ///
+    /// # Errors
+    /// The chunk cannot be read.
+    pub fn formatted(&self, chunk: &Chunk) -> Result<Vec<u8>, ChunkError> {
+        match &self.custom {
+            Some(custom) => chunk.clone().in_form(custom.clone()).read(),
+            None => chunk.read(),
+        }
     }
 
     /// How it is driven in a route with or without a `buffer` section.
@@ -155,10 +169,14 @@ impl<T, F: Form> Builder<T, F> {
 
     /// The ways that are added from here on see chunks in this format.
     pub fn format(self, format: impl Format) -> Builder<T, Custom> {
+        let form = Custom::new(format);
         Builder {
             output: self.output,
-            form: Custom::new(format),
-            made: self.made,
+            made: Output {
+                custom: Some(form.clone()),
+                ..self.made
+            },
+            form,
         }
     }
 
