@@ -28,7 +28,6 @@ mod instance;
 mod lifecycle;
 pub mod null;
 mod ready;
-mod reason;
 pub mod runner;
 pub mod stdout;
 #[cfg(test)]
@@ -45,7 +44,6 @@ pub use events::{EventRef, Events, OwnedEvent};
 pub use instance::Instance;
 pub use lifecycle::{Lifecycle, LifecycleEvent, Stage, Step};
 pub use ready::{Permit, Ready};
-pub(crate) use reason::chain;
 
 pub use crate::flush::{Failure, FailureScope, Outcome, RangeSet, Rejection};
 

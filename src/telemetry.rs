@@ -10,6 +10,10 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
+mod reason;
+
+pub(crate) use reason::reason;
+
 /// The environment variable that overrides the filter of the configuration.
 pub const FILTER_VARIABLE: &str = "FOREBAY_LOG";
 

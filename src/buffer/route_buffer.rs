@@ -21,6 +21,7 @@ use crate::chunk_key::{Group, KeySpec, group};
 use crate::clock::Clock;
 use crate::config::plan::Overflow;
 use crate::event::{self, Checked, EntryFault, Rejected, Timestamp};
+use crate::telemetry;
 
 /// Payloads above this take longer than a task may hold its thread.
 const UNHURRIED_SIZE_MIN: usize = 512 << 10;
@@ -290,7 +291,7 @@ impl RouteBuffer {
             }
             // That passes soon, and to delete a chunk would not help.
             Err(AppendError::OutOfFiles(_)) => self.wait(place, append, deadline).await,
-            Err(error) if is_full(&error) => match self.overflow {
+            Err(error) if error.is_full() => match self.overflow {
                 Overflow::Reject => Err(self.refused(&error)),
                 Overflow::Block => self.wait(place, append, deadline).await,
                 Overflow::DropOldestChunk => {
@@ -321,7 +322,7 @@ impl RouteBuffer {
     ) -> Result<Appended, Refused> {
         let _turn = self.making_room.acquire().await;
         let mut attempt = || match self.try_append(place, append) {
-            Err(error) if is_full(&error) => None,
+            Err(error) if error.is_full() => None,
             done => Some(done),
         };
         let mut made = attempt();
@@ -349,7 +350,7 @@ impl RouteBuffer {
         let _held_back = self.stats.hold_back();
         let mut full = String::new();
         let attempt = || match self.try_append(place, append) {
-            Err(error) if may_pass(&error) => {
+            Err(error) if error.may_pass() => {
                 full = error.to_string();
                 None
             }
@@ -427,10 +428,10 @@ impl RouteBuffer {
             note: Some(note),
         };
         match (self.try_append(place, append), self.dead_evict.as_deref()) {
-            (Err(error), Some(evict)) if is_full(&error) => {
+            (Err(error), Some(evict)) if error.is_full() => {
                 self.make_room(evict, place, append, deadline).await
             }
-            (Err(error), _) if may_pass(&error) => self.wait(place, append, deadline).await,
+            (Err(error), _) if error.may_pass() => self.wait(place, append, deadline).await,
             (done, _) => done.map_err(|error| self.refused(&error)),
         }
     }
@@ -442,12 +443,12 @@ impl RouteBuffer {
     fn refused(&self, error: &AppendError) -> Refused {
         match error {
             AppendError::Closed => Refused::Stopping,
-            full if may_pass(full) => self.held_back(full.to_string()),
+            full if full.may_pass() => self.held_back(full.to_string()),
             _ => {
                 self.stats.appends_refused.fetch_add(1, Relaxed);
                 Refused::NotStored {
                     route: self.name.clone(),
-                    reason: with_sources(error),
+                    reason: telemetry::reason(error),
                 }
             }
         }
@@ -458,7 +459,7 @@ impl RouteBuffer {
         self.stats.appends_refused.fetch_add(1, Relaxed);
         Refused::NotStored {
             route: self.name.clone(),
-            reason: with_sources(error),
+            reason: telemetry::reason(error),
         }
     }
 
@@ -498,26 +499,6 @@ pub(crate) fn unhurried<T>(size: usize, work: impl FnOnce() -> T) -> T {
     }
 }
 
-fn is_full(error: &AppendError) -> bool {
-    matches!(error, AppendError::Full { .. } | AppendError::DiskFull(_))
-}
-
-/// Whether the same append may succeed later.
-fn may_pass(error: &AppendError) -> bool {
-    is_full(error) || matches!(error, AppendError::OutOfFiles(_))
-}
-
 pub(super) fn byte_count(payload: &[u8]) -> u64 {
     u64::try_from(payload.len()).unwrap_or(u64::MAX)
-}
-
-/// An error's text with those of its sources, in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -223,11 +223,7 @@ impl RunningRoute {
                 .dead_letters
                 .append(self.clock.now().unix_ns, key, Some(note), append)
             {
-                Err(
-                    AppendError::Full { .. }
-                    | AppendError::DiskFull(_)
-                    | AppendError::OutOfFiles(_),
-                ) => None,
+                Err(error) if error.may_pass() => None,
                 done => Some(done),
             };
         let mut appended = attempt();

@@ -25,8 +25,8 @@ use forebay_storage::ReadError;
 use crate::config::plan::{Compression, FileFormat, HttpFormat};
 use crate::event::{self, Entry, EntryFault, FieldPathError};
 use crate::msgpack;
-use crate::output::reason::chain;
 use crate::output::{Failure, FailureScope, Outcome};
+use crate::telemetry;
 
 mod chunk;
 mod csv;
@@ -119,7 +119,7 @@ pub(crate) enum EncodeError {
 impl EncodeError {
     /// What became of the attempt; `written_to` speaks for what was written to.
     pub(crate) fn outcome(self, written_to: impl FnOnce(&io::Error) -> Outcome) -> Outcome {
-        let reason = chain(&self);
+        let reason = telemetry::reason(&self);
         match self {
             Self::Write(error) => written_to(&error),
             Self::Read(_) => Outcome::Retry(Failure::new(FailureScope::Chunk, reason)),

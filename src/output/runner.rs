@@ -194,7 +194,7 @@ struct Fault(Outcome);
 
 impl From<ChunkError> for Fault {
     fn from(error: ChunkError) -> Self {
-        let reason = super::reason::chain(&error);
+        let reason = crate::telemetry::reason(&error);
         Self(match error {
             ChunkError::Event { .. } => Outcome::Reject { reason },
             ChunkError::Read(_) | ChunkError::Write(_) => {

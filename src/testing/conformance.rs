@@ -351,5 +351,5 @@ fn ensure(is_kept: bool, what: impl FnOnce() -> String) -> Kept {
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn told(error: TestError) -> String {
-    crate::output::chain(&error)
+    crate::telemetry::reason(&error)
 }

@@ -53,8 +53,11 @@ impl Drop for EndGuard<'_> {
 struct Job {
     chunk: Arc<Chunk>,
     goal: SyncGoal,
-    outcome: Result<(), Arc<io::Error>>,
+    outcome: Synced,
 }
+
+/// How a sync went; shared by all whom it was for.
+type Synced = Result<(), Arc<io::Error>>;
 
 fn commit(shared: &Shared, dirty: &[Arc<Chunk>]) {
     let mut woken = Vec::new();
@@ -109,7 +112,7 @@ fn sync_data(shared: &Shared, jobs: &mut [Job]) {
 
 /// Makes the directory entries of new files durable.
 fn sync_entries(shared: &Shared, jobs: &mut [Job]) {
-    let mut dirs: BTreeMap<PathBuf, Result<(), Arc<io::Error>>> = BTreeMap::new();
+    let mut dirs: BTreeMap<PathBuf, Synced> = BTreeMap::new();
     for job in jobs
         .iter_mut()
         .filter(|job| job.goal.needs_entry && job.outcome.is_ok())
@@ -139,7 +142,7 @@ fn sync_entries(shared: &Shared, jobs: &mut [Job]) {
 /// succeeded because it went down (`a_sync_that_succeeds_while_the_file_system_goes_down_is_not_believed`,
 /// and the power cuts on ext4, which lost a chunk in one of some hundred before this was asked).
 fn check_alive(jobs: &mut [Job]) {
-    let mut answers: Vec<(Arc<RouteInner>, Result<(), Arc<io::Error>>)> = Vec::new();
+    let mut answers: Vec<(Arc<RouteInner>, Synced)> = Vec::new();
     for job in jobs.iter_mut().filter(|job| job.outcome.is_ok()) {
         let is_of = |(route, _): &&(Arc<RouteInner>, _)| Arc::ptr_eq(route, &job.chunk.route);
         job.outcome = match answers.iter().find(is_of) {

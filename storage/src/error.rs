@@ -92,6 +92,20 @@ pub enum AppendError {
     Closed,
 }
 
+impl AppendError {
+    /// Whether the route or the disk has no room for it now: deleting helps.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, AppendError::Full { .. } | AppendError::DiskFull(_))
+    }
+
+    /// Whether the same append may succeed later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.is_full() || matches!(self, AppendError::OutOfFiles(_))
+    }
+}
+
 /// An append did not become durable and will not be: it has to be sent again.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SyncError {

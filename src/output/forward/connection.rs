@@ -22,8 +22,8 @@ use super::message::{EncodeError, Encoder, MessageId};
 use super::receive::{Answer, Messages, ReceiveError};
 use super::server::{Server, lock};
 use super::write::write_all;
-use crate::output::reason::chain;
 use crate::output::{ChunkReader, Delivery, Failure, FailureScope, Outcome};
+use crate::telemetry;
 
 /// A chunk to write, with the permit to do so.
 pub(super) struct Job {
@@ -311,12 +311,12 @@ impl End {
 
 /// Damage and I/O errors concern this chunk, whatever the destination.
 fn unreadable(error: &ReadError) -> Outcome {
-    let reason = format!("the chunk cannot be read: {}", chain(error));
+    let reason = format!("the chunk cannot be read: {}", telemetry::reason(error));
     Outcome::Retry(Failure::new(FailureScope::Chunk, reason))
 }
 
 fn unsendable(error: &EncodeError) -> Outcome {
-    let reason = chain(error);
+    let reason = telemetry::reason(error);
     match error {
         EncodeError::Pack(_) => Outcome::Retry(Failure::new(FailureScope::Chunk, reason)),
         _ => Outcome::Reject { reason },

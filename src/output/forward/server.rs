@@ -16,8 +16,8 @@ use super::connect::Connector;
 use super::connection::{Connection, Job};
 use super::settings::Settings;
 use crate::config::plan::ForwardServer;
-use crate::output::reason::chain;
 use crate::output::{Delivery, Failure, FailureScope};
+use crate::telemetry;
 use crate::telemetry::RateLimited;
 
 /// The most connections to one server. Each is read by a task of its own over there, and may
@@ -174,7 +174,10 @@ impl Server {
 
     /// A failure of this server, named in the reason.
     pub(super) fn failure(&self, scope: FailureScope, why: &dyn Error) -> Failure {
-        Failure::new(scope, format!("{}: {}", self.address, chain(why)))
+        Failure::new(
+            scope,
+            format!("{}: {}", self.address, telemetry::reason(why)),
+        )
     }
 
     /// `host:port`.

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io;
 
-use crate::output::reason::chain;
 use crate::output::{Failure, FailureScope};
+use crate::telemetry;
 
 /// The failure behind an error of the client.
 ///
@@ -17,7 +17,7 @@ pub(super) fn of(error: reqwest::Error) -> Failure {
         FailureScope::Destination
     };
     // The address may hold a password.
-    Failure::new(scope, chain(&error.without_url()))
+    Failure::new(scope, telemetry::reason(&error.without_url()))
 }
 
 /// Whether TLS is among the causes.
