@@ -118,6 +118,20 @@ fn every_dependency_has_its_row_and_every_row_its_dependency() {
     );
 }
 
+/// The fuzz targets are a workspace of their own, whose lock file no other build looks at.
+#[test]
+fn the_lock_file_of_the_fuzz_targets_knows_every_dependency() {
+    let lock = fs::read_to_string(root().join("fuzz/Cargo.lock")).unwrap();
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (of_program, _) = manifest.split_once("[dev-dependencies]").unwrap();
+    for name in dependencies(of_program) {
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\n")),
+            "`cargo metadata --manifest-path fuzz/Cargo.toml` adds {name} to fuzz/Cargo.lock"
+        );
+    }
+}
+
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
     for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
