@@ -39,7 +39,7 @@ mod slot;
 pub mod status;
 
 pub use descriptors::raise_limit as raise_descriptor_limit;
-use inputs::OpenInput;
+use inputs::{OpenInput, RunningInputs};
 use inspect::Inspector;
 pub use open::Error;
 use route::{Ended, RunningRoute};
@@ -82,6 +82,15 @@ struct Ticking {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// Why the engine stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// By a signal.
+    Asked,
+    /// All inputs have ended.
+    NothingComes,
+}
+
 impl Engine {
     /// Opens everything that `plan` names, of the types in `registry`. From here on SIGTERM, SIGINT and SIGUSR1 are kept for
     /// [`run`](Self::run).
@@ -98,7 +107,8 @@ impl Engine {
         Arc::clone(&self.inspector) as Arc<dyn Inspect>
     }
 
-    /// Takes events in and delivers them until SIGTERM or SIGINT, then stops in good order.
+    /// Takes events in and delivers them until SIGTERM or SIGINT, or until all inputs have come to their
+    /// end and what they brought is delivered, as far as outputs can be reached; then stops in good order.
     pub async fn run(mut self) {
         let stop_drivers = CancellationToken::new();
         let drivers = TaskTracker::new();
@@ -121,12 +131,15 @@ impl Engine {
             drivers.spawn(Arc::clone(&route).drive(ended, stop_drivers.clone()));
             routes.push((route, flush_at_shutdown));
         }
-        let filters = self.start_filters();
+        let mut filters = self.start_filters();
         let inputs = self.start_inputs();
         tracing::info!(routes = routes.len(), "forebay runs");
-        while self.signals.next().await == Signal::Flush {
-            tracing::info!("flushing all that is staged");
-            routes.iter().for_each(|(route, _)| route.flush_all());
+        if self.run_until_stop(&routes, inputs.sources.wait()).await == Stop::NothingComes {
+            tracing::info!("all inputs have come to their end; delivering what there is");
+            let deadline = Instant::now() + self.stop_timeout;
+            self.stop_inputs(&inputs, deadline).await;
+            self.stop_filters(filters.take(), deadline).await;
+            self.deliver_all(&routes).await;
         }
         let deadline = Instant::now() + self.stop_timeout;
         tracing::info!(timeout = ?self.stop_timeout, "stopping");
@@ -148,21 +161,57 @@ impl Engine {
         tracing::info!("stopped");
     }
 
-    fn start_inputs(&mut self) -> TaskTracker {
-        let tasks = TaskTracker::new();
-        for OpenInput { bound, handle } in self.inputs.drain(..) {
-            tracing::info!(input = %handle.name, listen = %handle.listen, "input listens");
-            let context = InputContext {
-                name: Arc::clone(&handle.name),
-                intake: self.intake.clone(),
-                stats: Arc::clone(&handle.stats),
-                stop: self.stopping.clone(),
-                clock: self.clock,
+    /// Until somebody says stop, or nothing more can come because all inputs have `ended`.
+    async fn run_until_stop(
+        &mut self,
+        routes: &[(Arc<RunningRoute>, bool)],
+        ended: impl Future<Output = ()>,
+    ) -> Stop {
+        tokio::pin!(ended);
+        loop {
+            let signal = tokio::select! {
+                signal = self.signals.next() => signal,
+                () = &mut ended => return Stop::NothingComes,
             };
-            tasks.spawn(bound.run(context));
+            if signal == Signal::Stop {
+                return Stop::Asked;
+            }
+            tracing::info!("flushing all that is staged");
+            routes.iter().for_each(|(route, _)| route.flush_all());
         }
-        tasks.close();
-        tasks
+    }
+
+    /// Has all that is stored delivered, to outputs that can be reached, unless somebody says stop.
+    async fn deliver_all(&mut self, routes: &[(Arc<RunningRoute>, bool)]) {
+        let now_ns = self.clock.now().unix_ns;
+        for (route, _) in routes {
+            route.chunks.seal_staged(SealReason::Shutdown, now_ns);
+        }
+        tokio::task::block_in_place(|| self.store.sync());
+        let delivered = async {
+            for (route, _) in routes {
+                route.drained(true).await;
+            }
+        };
+        tokio::pin!(delivered);
+        loop {
+            tokio::select! {
+                () = &mut delivered => return,
+                signal = self.signals.next() => if signal == Signal::Stop {
+                    return;
+                },
+            }
+        }
+    }
+
+    fn start_inputs(&mut self) -> RunningInputs {
+        RunningInputs::start(std::mem::take(&mut self.inputs), |handle| InputContext {
+            name: Arc::clone(&handle.name),
+            intake: self.intake.clone(),
+            stats: Arc::clone(&handle.stats),
+            stop: self.stopping.clone(),
+            clock: self.clock,
+        })
     }
 
     /// Has the filters called when their time comes.
@@ -190,9 +239,9 @@ impl Engine {
     }
 
     /// Takes no more events; what was taken in is acknowledged.
-    async fn stop_inputs(&self, inputs: &TaskTracker, deadline: Instant) {
+    async fn stop_inputs(&self, inputs: &RunningInputs, deadline: Instant) {
         self.stopping.cancel();
-        if tokio::time::timeout_at(deadline, inputs.wait())
+        if tokio::time::timeout_at(deadline, inputs.ended())
             .await
             .is_err()
         {

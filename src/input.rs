@@ -3,9 +3,13 @@
 //! An input binds its socket when it is made, so that a wrong address stops the start, and serves
 //! until it is told to stop. It acknowledges a batch only when the intake's receipt has resolved.
 
+pub mod dummy;
 pub mod forward;
 pub mod http;
+pub mod internal;
 mod memory;
+pub mod pull;
+pub mod stdin;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -54,4 +58,12 @@ pub struct InputStats {
     pub batches: AtomicU64,
     /// Batches refused to the sender (held back, malformed, too large, not stored).
     pub batches_refused: AtomicU64,
+    /// Reads that failed, of inputs that are [read](pull::Input).
+    pub reads_failed: AtomicU64,
+    /// 1 while a read takes longer than it may.
+    pub stuck: AtomicU64,
+    /// Events whose bytes the decoder could not decode; set aside.
+    pub undecoded: AtomicU64,
+    /// Events that asked for a decoder that is not there; set aside.
+    pub unknown_decoders: AtomicU64,
 }

@@ -5,6 +5,7 @@
 //! its own line (`tests/layers.rs` holds it).
 
 pub mod clock;
+
 pub mod telemetry;
 
 pub mod msgpack;

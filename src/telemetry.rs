@@ -8,11 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 mod reason;
+pub mod tap;
 
 pub(crate) use reason::reason;
+use tap::TapLayer;
 
 /// The environment variable that overrides the filter of the configuration.
 pub const FILTER_VARIABLE: &str = "FOREBAY_LOG";
@@ -46,9 +49,9 @@ pub fn init(filter: &str, is_json: bool) -> Result<(), Error> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if is_json {
-        builder.json().finish().try_init()?;
+        builder.json().finish().with(TapLayer).try_init()?;
     } else {
-        builder.finish().try_init()?;
+        builder.finish().with(TapLayer).try_init()?;
     }
     Ok(())
 }

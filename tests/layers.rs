@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules under these are plugins: none imports another of the same kind.
 const PLUGIN_KINDS: [(&str, &[&str]); 3] = [
-    ("input", &["forward", "http"]),
+    ("input", &["forward", "http", "stdin", "dummy", "internal"]),
     (
         "filter",
         &[

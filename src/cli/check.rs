@@ -36,6 +36,9 @@ pub(super) fn check(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 
 fn describe_input(input: &InputPlan) -> String {
     match input {
+        InputPlan::Stdin(input) => format!("standard input, decoded by {}", input.decoder.name()),
+        InputPlan::Dummy(input) => format!("dummy, {} events a second", input.rate),
+        InputPlan::Internal(input) => format!("the daemon's log from {} on", input.level.name()),
         InputPlan::Other(input) => input.type_name.to_owned(),
         InputPlan::Forward(input) => {
             let tls = if input.tls.is_some() { ", TLS" } else { "" };

@@ -41,7 +41,7 @@ pub(super) fn plan(config: schema::Config, types: &dyn Types, problems: &mut Pro
         open_files_max: config
             .open_files_max
             .map(|at| open_files_max(&at, problems)),
-        inputs: input::inputs(inputs, &mut listeners, types, problems),
+        inputs: input::inputs(inputs, &routes, &mut listeners, types, problems),
         filters: filter::filters(config.filters, &route_names, problems),
         routes,
         outputs,

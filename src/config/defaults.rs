@@ -29,6 +29,12 @@ pub(super) mod input {
     pub(in super::super) const FORWARD_READ_MEMORY_MAX: u64 = 32 * MIB;
     pub(in super::super) const HTTP_READ_MEMORY_MAX: u64 = 64 * MIB;
     pub(in super::super) const PATIENCE: Duration = Duration::from_secs(5);
+    pub(in super::super) const STDIN_TAG: &str = "stdin";
+    pub(in super::super) const LINE_SIZE_MAX: u64 = MIB;
+    pub(in super::super) const DUMMY_TAG: &str = "dummy";
+    pub(in super::super) const DUMMY_RATE: f64 = 1.0;
+    pub(in super::super) const DUMMY_RECORD: &str = r#"{"message":"dummy"}"#;
+    pub(in super::super) const INTERNAL_TAG: &str = "forebay";
 }
 
 pub(super) mod buffer {

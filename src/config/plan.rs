@@ -9,6 +9,9 @@ pub use forebay_storage::Durability;
 use secrecy::SecretString;
 
 pub use super::types::OtherPlan;
+use crate::decoder::{DecoderPlan, TimeKey};
+use crate::event::Record;
+
 mod filter;
 
 pub use filter::{
@@ -62,6 +65,12 @@ pub enum InputPlan {
     Forward(ForwardInputPlan),
     /// Events in HTTP requests.
     Http(HttpInputPlan),
+    /// Standard input.
+    Stdin(StdinInputPlan),
+    /// Events that are made up.
+    Dummy(DummyInputPlan),
+    /// What the daemon itself logs.
+    Internal(InternalInputPlan),
     /// Of a type that is not built in.
     Other(OtherPlan),
 }
@@ -149,6 +158,73 @@ pub struct HttpInputPlan {
     pub patience: Duration,
     /// TLS, if the connections are encrypted.
     pub tls: Option<ServerTls>,
+}
+
+/// An input from standard input.
+#[derive(Clone, Debug)]
+pub struct StdinInputPlan {
+    /// The tag of its events; not empty.
+    pub tag: String,
+    /// What makes records of the lines.
+    pub decoder: DecoderPlan,
+    /// Where the time stands in what the decoder gives.
+    pub time_key: Option<TimeKey>,
+    /// Longest line, in bytes; a longer one becomes several events.
+    pub line_size_max: usize,
+}
+
+/// An input that makes events up.
+#[derive(Clone, Debug)]
+pub struct DummyInputPlan {
+    /// The tag of its events; not empty.
+    pub tag: String,
+    /// Events a second; more than 0.
+    pub rate: f64,
+    /// What each has.
+    pub record: Record,
+    /// A field that numbers them from 0.
+    pub counter: Option<String>,
+    /// How many there are; `None`: they never end.
+    pub count: Option<u64>,
+}
+
+/// An input of what the daemon itself logs.
+#[derive(Clone, Debug)]
+pub struct InternalInputPlan {
+    /// What its events' tags begin with; not empty.
+    pub tag: String,
+    /// The least important lines that become events.
+    pub level: LogLevel,
+    /// The routes that take these events: what is logged about them becomes no event.
+    pub own_routes: Vec<String>,
+    /// The outputs of those routes, of which the same holds.
+    pub own_outputs: Vec<String>,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something is lost or does not work.
+    Error,
+    /// Something is wrong.
+    Warn,
+    /// Something has happened.
+    Info,
+}
+
+impl LogLevel {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Error, Self::Warn, Self::Info];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+        }
+    }
 }
 
 /// One route.

@@ -10,13 +10,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::decode::{FromNode, Named, OneOrMany, Size, choices, tables, tables_by_type};
-use super::describe::{Described, choice};
+use super::decode::{FromNode, Named, OneOrMany, Size, Table, choices, tables, tables_by_type};
+use super::describe::{Described, choice, merged};
 use super::error::{At, Position, Problems};
 use super::node::{Kind, Node};
 use super::plan::{
     Compression, DeadLetterOverflow, Durability, FlushMode, GivenUp, HttpFormat, HttpMethod,
-    Ordered, Overflow, RetryKind,
+    LogLevel, Ordered, Overflow, RetryKind,
 };
 
 pub(super) mod filter;
@@ -104,6 +104,36 @@ tables! {
         patience: Duration = "5s",
         /// TLS, if connections are to be encrypted.
         tls: ServerTls,
+    }
+
+    /// What an input from standard input has beside its decoder.
+    StdinLines {
+        /// The tag of its events.
+        tag: String = "stdin",
+        /// Longest line; a longer one becomes several events.
+        line_size_max: Size = "1MiB",
+    }
+
+    /// An input that makes events up.
+    DummyInput {
+        /// The tag of its events.
+        tag: String = "dummy",
+        /// Events a second.
+        rate: f64 = "1",
+        /// What each has, as the text of a JSON object.
+        record or "dummy": String = "\"{\\\"message\\\":\\\"dummy\\\"}\"",
+        /// A field that numbers the events from 0; without it, there is none.
+        counter or "auto_increment_key": String,
+        /// How many events there are; without it, they never end.
+        count or "samples": u64,
+    }
+
+    /// An input of what the daemon itself logs.
+    InternalInput {
+        /// What its events' tags begin with; the level follows, as in `forebay.warn`.
+        tag: String = "forebay",
+        /// The least important lines that become events.
+        level: LogLevel = "warn",
     }
 
     /// The server's side of TLS.
@@ -326,6 +356,9 @@ tables_by_type! {
     Input {
         "forward" => Forward(ForwardInput),
         "http" => Http(HttpInput),
+        "stdin" => Stdin(StdinInput),
+        "dummy" => Dummy(DummyInput),
+        "internal" => Internal(InternalInput),
     }
 
     /// One output.
@@ -343,6 +376,28 @@ tables_by_type! {
 pub(super) enum LogFormat {
     Text,
     Json,
+}
+
+/// An input from standard input.
+#[derive(Debug)]
+pub(super) struct StdinInput {
+    pub(super) lines: StdinLines,
+    pub(super) decoder: filter::Decoder,
+}
+
+impl StdinInput {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
+        Self {
+            lines: StdinLines::read(table, problems),
+            decoder: filter::Decoder::read(table, problems),
+        }
+    }
+}
+
+impl Described for StdinInput {
+    fn describe() -> Value {
+        merged(&[filter::Decoder::describe(), StdinLines::describe()])
+    }
 }
 
 /// What is written for each event; the fields of `csv` stand beside it.
@@ -370,6 +425,11 @@ choices! {
     LogFormat {
         "text" => Self::Text,
         "json" => Self::Json,
+    }
+    LogLevel {
+        "error" => Self::Error,
+        "warn" => Self::Warn,
+        "info" => Self::Info,
     }
     FileFormat {
         "ndjson" => Self::Ndjson,

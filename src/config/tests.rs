@@ -10,6 +10,7 @@ mod bad;
 mod examples;
 mod filters;
 mod good;
+mod inputs;
 
 /// An environment with one variable and one file.
 struct Fake;

@@ -90,7 +90,10 @@ fn connections_max(input: &InputPlan) -> Option<usize> {
     match input {
         InputPlan::Forward(plan) => Some(plan.connections_max),
         InputPlan::Http(plan) => Some(plan.connections_max),
-        InputPlan::Other(_) => None,
+        InputPlan::Stdin(_)
+        | InputPlan::Dummy(_)
+        | InputPlan::Internal(_)
+        | InputPlan::Other(_) => None,
     }
 }
 
@@ -98,7 +101,10 @@ fn connections_max_mut(input: &mut InputPlan) -> Option<&mut usize> {
     match input {
         InputPlan::Forward(plan) => Some(&mut plan.connections_max),
         InputPlan::Http(plan) => Some(&mut plan.connections_max),
-        InputPlan::Other(_) => None,
+        InputPlan::Stdin(_)
+        | InputPlan::Dummy(_)
+        | InputPlan::Internal(_)
+        | InputPlan::Other(_) => None,
     }
 }
 

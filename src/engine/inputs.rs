@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
 use crate::config::plan::InputPlan;
-use crate::input::InputStats;
+use crate::input::{InputContext, InputStats};
 use crate::registry::{BoundInput, BoxError};
 
 /// An input that holds its socket and does not serve yet.
@@ -18,13 +21,55 @@ pub(super) struct OpenInput {
 pub(super) struct InputHandle {
     pub(super) name: Arc<str>,
     pub(super) kind: &'static str,
-    pub(super) listen: SocketAddr,
+    /// Where it listens, if it does.
+    pub(super) listen: Option<SocketAddr>,
     pub(super) stats: Arc<InputStats>,
 }
 
+/// Inputs that serve.
+pub(super) struct RunningInputs {
+    /// Those that bring something from outside.
+    pub(super) sources: TaskTracker,
+    /// Those that only tell of the daemon, and go with the others.
+    pub(super) echoes: TaskTracker,
+}
+
+impl RunningInputs {
+    /// `inputs` begin to serve, each with a context for its handle.
+    pub(super) fn start(
+        inputs: Vec<OpenInput>,
+        context: impl Fn(&InputHandle) -> InputContext,
+    ) -> Self {
+        let (sources, echoes) = (TaskTracker::new(), TaskTracker::new());
+        let is_echo = |input: &OpenInput| input.handle.kind == "internal";
+        let has_sources = inputs.iter().any(|input| !is_echo(input));
+        for input in inputs {
+            let (input_name, kind) = (&*input.handle.name, input.handle.kind);
+            match input.handle.listen {
+                Some(listen) => tracing::info!(input = input_name, %listen, "input listens"),
+                None => tracing::info!(input = input_name, kind, "input reads"),
+            }
+            let tracker = match has_sources && is_echo(&input) {
+                true => &echoes,
+                false => &sources,
+            };
+            tracker.spawn(input.bound.run(context(&input.handle)));
+        }
+        sources.close();
+        echoes.close();
+        Self { sources, echoes }
+    }
+
+    /// Waits until none serves.
+    pub(super) async fn ended(&self) {
+        self.sources.wait().await;
+        self.echoes.wait().await;
+    }
+}
+
 impl OpenInput {
-    pub(super) async fn bind(name: &str, plan: &InputPlan) -> Result<Self, BoxError> {
-        let bound = BoundInput::bind(plan).await?;
+    pub(super) async fn bind(name: &str, plan: &InputPlan, clock: Clock) -> Result<Self, BoxError> {
+        let bound = BoundInput::bind(plan, clock).await?;
         let handle = InputHandle {
             name: name.into(),
             kind: bound.kind(),

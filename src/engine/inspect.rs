@@ -253,7 +253,7 @@ fn input_report(input: &InputHandle) -> InputReport {
     InputReport {
         name: input.name.to_string(),
         kind: input.kind,
-        listen: input.listen.to_string(),
+        listen: input.listen.map(|address| address.to_string()),
         connections_open: stats.connections_open.load(Relaxed),
         connections_max: stats.connections_max.load(Relaxed),
         connections_total: stats.connections_total.load(Relaxed),
@@ -264,6 +264,10 @@ fn input_report(input: &InputHandle) -> InputReport {
         events: stats.events.load(Relaxed),
         bytes: stats.bytes.load(Relaxed),
         batches_refused: stats.batches_refused.load(Relaxed),
+        reads_failed: stats.reads_failed.load(Relaxed),
+        stuck: stats.stuck.load(Relaxed) != 0,
+        undecoded: stats.undecoded.load(Relaxed),
+        unknown_decoders: stats.unknown_decoders.load(Relaxed),
     }
 }
 

@@ -531,7 +531,7 @@ impl<'p> Opening<'p> {
     async fn bind_inputs(&self) -> Result<Vec<OpenInput>, Error> {
         let mut inputs = Vec::new();
         for (name, plan) in &self.plan.inputs {
-            let input = OpenInput::bind(name, plan).await;
+            let input = OpenInput::bind(name, plan, self.clock).await;
             let name = name.clone();
             inputs.push(input.map_err(|source| Error::Input { name, source })?);
         }

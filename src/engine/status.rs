@@ -102,8 +102,9 @@ pub struct InputReport {
     /// Its type, e.g. `forward`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// The address it listens on.
-    pub listen: String,
+    /// The address it listens on, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
     /// Connections open now.
     pub connections_open: u64,
     /// Connections that may be open.
@@ -124,6 +125,14 @@ pub struct InputReport {
     pub bytes: u64,
     /// Batches refused to the sender.
     pub batches_refused: u64,
+    /// Reads that failed.
+    pub reads_failed: u64,
+    /// Whether a read takes longer than it may.
+    pub stuck: bool,
+    /// Events whose bytes could not be decoded; set aside.
+    pub undecoded: u64,
+    /// Events that asked for a decoder that is not there; set aside.
+    pub unknown_decoders: u64,
 }
 
 /// One filter; counted since the start.

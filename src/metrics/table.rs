@@ -153,6 +153,26 @@ pub(super) static FAMILIES: &[Family] = &[
         "Batches refused to the sender.",
     ),
     counter(
+        "forebay_input_failed_reads_total",
+        Read::Input(|i| load(&i.reads_failed)),
+        "Reads that failed.",
+    ),
+    gauge(
+        "forebay_input_stuck",
+        Read::Input(|i| load(&i.stuck)),
+        "1 while a read takes longer than it may.",
+    ),
+    counter(
+        "forebay_input_undecoded_events_total",
+        Read::Input(|i| load(&i.undecoded)),
+        "Events whose bytes could not be decoded; set aside.",
+    ),
+    counter(
+        "forebay_input_unknown_decoder_events_total",
+        Read::Input(|i| load(&i.unknown_decoders)),
+        "Events that asked for a decoder that is not there; set aside.",
+    ),
+    counter(
         "forebay_filter_events_total",
         Read::Filter(|f| load(&f.events)),
         "Events that came to the filter.",

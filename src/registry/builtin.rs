@@ -17,6 +17,17 @@ pub(super) fn all() -> Vec<PluginInfo> {
             "http",
             "Takes events in HTTP requests: `POST /<tag>`.",
         ),
+        info(
+            Input,
+            "stdin",
+            "Reads standard input line by line, and ends with it.",
+        ),
+        info(Input, "dummy", "Makes events up, at a rate."),
+        info(
+            Input,
+            "internal",
+            "Makes events of what the daemon itself logs.",
+        ),
         info(Filter, "grep", "Keeps or drops events by patterns."),
         info(
             Filter,

@@ -17,6 +17,7 @@ mod filters;
 mod harness;
 mod hostile;
 mod http_input;
+mod inputs;
 mod last_resorts;
 mod overflow;
 mod plugins;

@@ -407,7 +407,7 @@ fn heartbeat_watch(
     })
 }
 
-fn tag(setting: Option<At<String>>, default: &str, problems: &mut Problems) -> String {
+pub(super) fn tag(setting: Option<At<String>>, default: &str, problems: &mut Problems) -> String {
     check::non_empty(setting, problems).unwrap_or_else(|| default.to_owned())
 }
 

@@ -41,11 +41,17 @@ tables! {
 
     /// How bytes become a record.
     Decoder {
+        /// What makes a record of the bytes: `json`, `msgpack`, `logfmt`, `regex` or `text`.
         decoder or "format": String,
+        /// What `regex` matches; its named groups become fields.
         pattern or "expression": String,
+        /// The field that holds the time of the event; without it, events get the time of their arrival.
         time_key: String,
+        /// How the time is written: `rfc3339` if absent, `unix`, `unix_ms`, or a pattern such as `%Y-%m-%d %H:%M:%S`.
         time_format: String,
+        /// The zone of times that do not say theirs; the system's if absent.
         time_zone or "timezone": String,
+        /// Whether the field with the time stays in the record; it does not if this is absent.
         keep_time_key: bool,
     }
 

@@ -148,7 +148,7 @@ f.yaml:6:11: unknown type `kafka`
         r#"
 f.yaml:6:11: unknown type `tail`
  6 |     type: tail
-   |           ^^^^ possible types: `forward`, `http`
+   |           ^^^^ possible types: `forward`, `http`, `stdin`, `dummy`, `internal`
 "#,
     );
     assert_problems(

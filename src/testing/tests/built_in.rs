@@ -64,9 +64,11 @@ impl Server {
              outputs: {{o: {{type: stdout}}}}\nroutes: {{r: {{match: '**', to: o}}}}\n"
         );
         let plan = config::load_str("f", &text, &System).unwrap();
-        let input = BoundInput::bind(&plan.inputs["i"]).await.unwrap();
+        let input = BoundInput::bind(&plan.inputs["i"], Clock::start())
+            .await
+            .unwrap();
         let server = Self {
-            address: input.local_addr().unwrap(),
+            address: input.local_addr().unwrap().unwrap(),
             taken: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
