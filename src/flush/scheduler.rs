@@ -14,7 +14,6 @@ use super::decision::{
 use super::lanes::{Lane, Lanes};
 use super::outcome::{Failure, FailureScope, Outcome};
 use super::queue::{DestinationQueue, Serial};
-use super::remainder::Remainder;
 use super::timers::Timers;
 use crate::clock::Now;
 use crate::config::plan::FlushMode;
@@ -27,7 +26,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use books::{Debt, DebtState, InFlight, SealTimers, Tracked, TrackedQueued};
+use books::{Debt, DebtState, InFlight, Rest, SealTimers, Tracked, TrackedQueued};
 
 /// The flush scheduler of one route.
 #[derive(Debug)]
@@ -402,10 +401,10 @@ fn debt(now: Now, event_count: u64, owed: Owed) -> Debt {
             waiting_until: retry.as_ref().and_then(|retry| resume_at(now, retry)),
         },
         via: Via::Primary,
-        remainder: Remainder::new(event_count, left),
+        remainder: Rest::new(event_count, left),
         failing_since_ns,
         first_failure_ns: retry.as_ref().map(|retry| retry.first_failure_ns),
-        retry,
+        retry: retry.map(Box::new),
         earlier_failure_count: 0,
         chunk_failure_count: 0,
         failure_count_at_switch: 0,

@@ -45,8 +45,9 @@ pub(super) struct Debt {
     pub(super) destination: usize,
     pub(super) state: DebtState,
     pub(super) via: Via,
-    pub(super) remainder: Remainder,
-    pub(super) retry: Option<RetryState>,
+    pub(super) remainder: Rest,
+    /// Apart, like all that only a failure needs: most chunks never fail.
+    pub(super) retry: Option<Box<RetryState>>,
     /// When its first attempt failed, in nanoseconds by the monotonic clock (before its zero if an
     /// earlier run failed): the wall clock may jump by more than a chunk's time.
     pub(super) failing_since_ns: Option<i64>,
@@ -58,6 +59,13 @@ pub(super) struct Debt {
     pub(super) chunk_failure_count: u32,
     /// Failures when the secondary output took its place.
     pub(super) failure_count_at_switch: u32,
+}
+
+/// What of a chunk is owed: the whole of it, until something is to be told apart.
+#[derive(Debug)]
+pub(super) struct Rest {
+    event_count: u64,
+    cut: Option<Box<Remainder>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +127,40 @@ impl Debt {
         self.failing_since_ns = None;
         self.chunk_failure_count = 0;
         self.failure_count_at_switch = 0;
+    }
+}
+
+impl Rest {
+    /// All of a chunk with so many events, or what is `left` of it.
+    pub(super) fn new(event_count: u64, left: Option<RangeSet>) -> Self {
+        let cut = left.map(|left| Box::new(Remainder::new(event_count, Some(left))));
+        Self { event_count, cut }
+    }
+
+    /// What is owed, to be cut into parts.
+    pub(super) fn cut(&mut self) -> &mut Remainder {
+        let event_count = self.event_count;
+        self.cut
+            .get_or_insert_with(|| Box::new(Remainder::new(event_count, None)))
+    }
+
+    /// What is offered next; `None` is the whole chunk.
+    pub(super) fn offered(&self) -> Option<RangeSet> {
+        self.cut.as_ref()?.offered()
+    }
+
+    /// What is not settled; `None` is the whole chunk.
+    pub(super) fn left(&self) -> Option<RangeSet> {
+        self.cut.as_ref()?.left()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    pub(super) fn is_searching(&self) -> bool {
+        self.cut.as_ref().is_some_and(|cut| cut.is_searching())
     }
 }
 

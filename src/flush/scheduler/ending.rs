@@ -46,7 +46,7 @@ impl Scheduler {
         let Some(debt) = self.debt(chunk, destination) else {
             return AfterBurial::Gone;
         };
-        debt.remainder.end_burial();
+        debt.remainder.cut().end_burial();
         if let Some(burial) = self.next_burial(now, chunk, destination) {
             return AfterBurial::Next(burial);
         }
@@ -67,7 +67,7 @@ impl Scheduler {
     /// What was to be buried could not be: it stays, and is tried again later.
     pub fn not_buried(&mut self, now: Now, chunk: ChunkId, destination: usize) {
         if let Some(debt) = self.debt(chunk, destination) {
-            debt.remainder.undo_burials(debt.via);
+            debt.remainder.cut().undo_burials(debt.via);
         }
         let wait = self.policy.retry.max_interval;
         self.wait(now, chunk, destination, wait, FailureScope::Chunk);
@@ -78,7 +78,7 @@ impl Scheduler {
         let Some(debt) = self.debt(ended.chunk, ended.destination) else {
             return Resolved::Late;
         };
-        let event_count = debt.remainder.confirm();
+        let event_count = debt.remainder.cut().confirm();
         if debt.via == Via::Primary {
             debt.begin_anew();
         }
@@ -105,26 +105,29 @@ impl Scheduler {
         let Some(debt) = self.debt(ended.chunk, ended.destination) else {
             return Resolved::Late;
         };
-        let offered_count = debt.remainder.offered_count();
+        let offered_count = debt.remainder.cut().offered_count();
         debt.earlier_failure_count = debt.earlier_failure_count.saturating_add(1);
         debt.first_failure_ns.get_or_insert(now.unix_ns);
         // The places are those of what was offered: looked up before any of it is taken away.
-        let refusal = |rejection: Rejection| Refused {
-            records: debt.remainder.at(&rejection.records.difference(done)),
-            ..debt.refusal(Cause::Rejected, rejection.reason, now)
+        let refusal = |rejection: Rejection| {
+            let places = rejection.records.difference(done);
+            Refused {
+                records: debt.remainder.cut().at(&places),
+                ..debt.refusal(Cause::Rejected, rejection.reason, now)
+            }
         };
         let rejected: Vec<_> = rejected.into_iter().map(refusal).collect();
-        let event_count = debt.remainder.confirm_some(done);
+        let event_count = debt.remainder.cut().confirm_some(done);
         for why in rejected {
             match debt.via {
-                Via::Primary => debt.remainder.refuse(why, to),
-                Via::Secondary => debt.remainder.refused_by_secondary(&why),
+                Via::Primary => debt.remainder.cut().refuse(why, to),
+                Via::Secondary => debt.remainder.cut().refused_by_secondary(&why),
             }
         }
         debt.begin_anew();
         let taken = Some(taken(ended, event_count));
-        let has_parts = debt.remainder.has_parts();
-        if !has_parts || debt.remainder.has_to_bury() || self.is_expired(ended.chunk) {
+        let has_parts = debt.remainder.cut().has_parts();
+        if !has_parts || debt.remainder.cut().has_to_bury() || self.is_expired(ended.chunk) {
             return self.advance(now, ended, taken);
         }
         let reason = format!("the destination has answered for some of {offered_count} records");
@@ -150,7 +153,7 @@ impl Scheduler {
             return Resolved::Late;
         };
         let why = debt.refusal(Cause::Rejected, reason, now);
-        let remainder = &mut debt.remainder;
+        let remainder = debt.remainder.cut();
         let is_lone = remainder.offered_count() <= 1;
         if debt.via == Via::Secondary {
             remainder.secondary_refuses_offered(why);
@@ -203,12 +206,12 @@ impl Scheduler {
         destination: usize,
     ) -> Option<Burial> {
         let debt = self.debt(chunk, destination)?;
-        let refused = debt.remainder.begin_burial()?.clone();
+        let refused = debt.remainder.cut().begin_burial()?.clone();
         debt.state = DebtState::Burying;
         let burial = Burial {
             chunk,
             destination,
-            records: debt.remainder.unless_whole(&refused.records),
+            records: debt.remainder.cut().unless_whole(&refused.records),
             cause: refused.cause,
             retry: RetryState {
                 failure_count: refused.attempt_count,
@@ -227,7 +230,7 @@ impl Scheduler {
         if let Some(debt) = self.debt(chunk, destination) {
             let answer = debt.last_reason().unwrap_or_else(|| "not tried".to_owned());
             let why = debt.refusal(Cause::Expired, answer, now);
-            debt.remainder.bury_all(why);
+            debt.remainder.cut().bury_all(why);
         }
     }
 
@@ -246,10 +249,10 @@ impl Scheduler {
         let Some(debt) = self.debt(chunk, destination) else {
             return false;
         };
-        if debt.remainder.has_parts() {
+        if debt.remainder.cut().has_parts() {
             return true;
         }
-        if debt.via == Via::Secondary || !debt.remainder.offer_to_secondary() {
+        if debt.via == Via::Secondary || !debt.remainder.cut().offer_to_secondary() {
             return false;
         }
         debt.via = Via::Secondary;
@@ -262,7 +265,7 @@ impl Scheduler {
         let Some(debt) = self.debt(chunk, destination) else {
             return RetryState::none(now.unix_ns);
         };
-        let retry = debt.retry.clone();
+        let retry = debt.retry.as_deref().cloned();
         RetryState {
             left: debt.remainder.left(),
             ..retry.unwrap_or_else(|| RetryState::none(now.unix_ns))

@@ -78,7 +78,7 @@ impl Scheduler {
             .iter()
             .find(|debt| debt.destination == destination)?
             .retry
-            .as_ref()
+            .as_deref()
     }
 
     /// Whether somebody holds the chunk's claim: a delivery or a burial.

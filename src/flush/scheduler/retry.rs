@@ -101,7 +101,7 @@ impl Scheduler {
             debt.last_reason().unwrap_or_default(),
             now,
         );
-        let remainder = &mut debt.remainder;
+        let remainder = debt.remainder.cut();
         if debt.via == Via::Secondary {
             return give_up_if(is_spent, || remainder.secondary_refuses_offered(why));
         }
@@ -142,7 +142,7 @@ impl Scheduler {
         let Some(debt) = self.debt(ended.chunk, ended.destination) else {
             return Verdict::Wait;
         };
-        let remainder = &mut debt.remainder;
+        let remainder = debt.remainder.cut();
         let is_last = remainder.is_last_search();
         let goes_on = remainder.search(is_last);
         match (goes_on, is_last) {
@@ -210,7 +210,7 @@ impl Scheduler {
             let answer = debt.last_reason();
             let answer = answer.unwrap_or_else(|| "the destination is away".to_owned());
             let why = debt.refusal(Cause::Exhausted, answer, now);
-            debt.remainder.refuse_all(why, LastResort::Secondary);
+            debt.remainder.cut().refuse_all(why, LastResort::Secondary);
             self.turn_to_secondary(chunk, destination);
         }
     }
@@ -255,7 +255,7 @@ impl Scheduler {
         };
         if let Some(debt) = self.debt(chunk, destination) {
             state.left = debt.remainder.left();
-            debt.retry = Some(state.clone());
+            debt.retry = Some(Box::new(state.clone()));
             debt.failing_since_ns.get_or_insert(ns(now.monotonic));
             debt.first_failure_ns.get_or_insert(now.unix_ns);
         }
@@ -266,7 +266,9 @@ impl Scheduler {
     fn retry_of(&mut self, chunk: ChunkId, destination: usize) -> Option<RetryState> {
         let debt = self.debt(chunk, destination)?;
         let left = debt.remainder.left();
-        debt.retry.clone().map(|retry| RetryState { left, ..retry })
+        debt.retry
+            .clone()
+            .map(|retry| RetryState { left, ..*retry })
     }
 }
 
