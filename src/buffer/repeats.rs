@@ -33,8 +33,9 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use forebay_storage::{Appended, ChunkId, ChunkInfo, Fs, ReadError, Reader, Receipt, Route};
 use tokio::time::Instant;
@@ -52,6 +53,9 @@ pub(super) use stamp::{Fingerprint, Stamp};
 
 /// Most payload that is read at the start, so that a large backlog does not hold it up.
 const LOAD_BYTES_MAX: u64 = 1 << 30;
+
+/// From so many chunks on a second thread reads, too: most of the time goes into the system's calls.
+const SHARED_FROM: usize = 128;
 
 /// The batches that a route remembers.
 pub struct Repeats {
@@ -126,26 +130,56 @@ impl Repeats {
     /// Reads what the recovered chunks of `route` remember, newest first, and begins to work. Their
     /// bytes must be durable: a repeat of them is acknowledged without a sync.
     pub fn load(&self, route: &Route, chunks: &[ChunkInfo], now_ns: i64) {
-        let (mut piece_count, mut byte_count) = (0, 0);
-        for chunk in chunks.iter().rev() {
+        let next = Mutex::new(self.to_load(chunks, now_ns));
+        let piece_count = AtomicUsize::new(0);
+        let read_on = || {
+            while piece_count.load(Relaxed) < self.piece_count_max {
+                let Some((id, at_ns)) = lock(&next).next() else {
+                    break;
+                };
+                piece_count.fetch_add(self.load_chunk(route, id, at_ns), Relaxed);
+            }
+        };
+        thread::scope(|scope| {
+            if chunks.len() >= SHARED_FROM {
+                let builder = thread::Builder::new().name("forebay-load".to_owned());
+                // Without it this thread reads them all.
+                let _ = builder.spawn_scoped(scope, read_on);
+            }
+            read_on();
+        });
+        self.loaded(now_ns);
+    }
+
+    /// The chunks of which something may be known, newest first, and when they were sealed.
+    fn to_load(
+        &self,
+        chunks: &[ChunkInfo],
+        now_ns: i64,
+    ) -> impl Iterator<Item = (ChunkId, i64)> + Send {
+        let window_ns = self.window_ns;
+        let mut byte_count = 0;
+        let recent = chunks.iter().rev().filter_map(move |chunk| {
             let at_ns = chunk.sealed.map_or(now_ns, |(sealed_ns, _)| sealed_ns);
-            if now_ns.saturating_sub(at_ns) > self.window_ns {
-                continue;
-            }
+            let is_recent = now_ns.saturating_sub(at_ns) <= window_ns;
+            is_recent.then_some((chunk, at_ns))
+        });
+        recent.map_while(move |(chunk, at_ns)| {
             byte_count += chunk.data_bytes;
-            if piece_count >= self.piece_count_max || byte_count > LOAD_BYTES_MAX {
-                break;
-            }
-            let read = route.read(chunk.id);
-            let read = read.and_then(|reader| self.read(reader, Some(chunk.id), at_ns));
-            match read {
-                Ok(records) => piece_count += records.len(),
-                Err(error) => {
-                    tracing::warn!(chunk = %chunk.id, %error, "cannot read what a chunk remembers");
-                }
+            (byte_count <= LOAD_BYTES_MAX).then_some((chunk.id, at_ns))
+        })
+    }
+
+    /// Gives how many pieces the chunk remembers.
+    fn load_chunk(&self, route: &Route, id: ChunkId, at_ns: i64) -> usize {
+        let read = route.read(id);
+        match read.and_then(|reader| self.read(reader, Some(id), at_ns)) {
+            Ok(records) => records.len(),
+            Err(error) => {
+                tracing::warn!(chunk = %id, %error, "cannot read what a chunk remembers");
+                0
             }
         }
-        self.loaded(now_ns);
     }
 
     /// Begins to work with what was found so far.

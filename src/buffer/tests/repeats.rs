@@ -102,8 +102,12 @@ impl Rig {
     }
 
     async fn send(&self, id: &[u8], payload: &[u8]) -> Result<u64, Refused> {
+        self.send_as("app.a", id, payload).await
+    }
+
+    async fn send_as(&self, tag: &str, id: &[u8], payload: &[u8]) -> Result<u64, Refused> {
         let batch = Incoming {
-            tag: "app.a",
+            tag,
             payload,
             batch_id: id,
             patience: Some(Duration::from_millis(10)),
@@ -152,6 +156,10 @@ fn entries_of(route: &Route, id: ChunkId) -> Option<Vec<Vec<u8>>> {
 
 fn by_key() -> KeySpec {
     KeySpec::parse(["k"], None).unwrap()
+}
+
+fn by_tag() -> KeySpec {
+    KeySpec::parse(["tag"], None).unwrap()
 }
 
 /// How often each entry is stored or was delivered.
@@ -242,6 +250,33 @@ async fn a_batch_is_known_after_its_chunks_were_delivered_and_the_program_killed
     let rig = Rig::open(rig.killed(), by_key());
     assert_eq!(rig.send(b"id", &batch(1)).await, Ok(5));
     assert!(counts(&rig, &delivered).values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn what_very_many_chunks_remember_is_known_after_a_start() {
+    const COUNT: u8 = 200;
+    let rig = Rig::open(SimFs::new(), by_tag());
+    for number in 0..COUNT {
+        rig.send_as(&format!("app.{number}"), b"id", &batch(number))
+            .await
+            .unwrap();
+    }
+    let rig = Rig::open(rig.killed(), by_tag());
+    assert_eq!(rig.buffer.repeats.as_ref().unwrap().len(), u64::from(COUNT));
+    for number in 0..COUNT {
+        rig.send_as(&format!("app.{number}"), b"id", &batch(number))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        rig.buffer.stats.batches_repeated.load(Relaxed),
+        u64::from(COUNT)
+    );
+    assert!(
+        counts(&rig, &HashMap::new())
+            .values()
+            .all(|count| *count == 1)
+    );
 }
 
 #[tokio::test]
