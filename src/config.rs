@@ -33,7 +33,7 @@ mod node;
 mod schema;
 mod units;
 
-pub use describe::{builtin, file_schema, kind_word};
+pub use describe::{builtin, file_schema, kind_word, with_common};
 pub use error::{Error, Position, Problem, Problems};
 pub use expand::{Lookup, System};
 pub use units::duration;

@@ -39,6 +39,60 @@
 //! # } else { ExitCode::SUCCESS }
 //! }
 //! ```
+//!
+//! Types of inputs and filters are added the same way, by [`InputPlugin`] and [`FilterPlugin`]:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use forebay::config::settings::NoSettings;
+//! use forebay::event::Event;
+//! use forebay::filter::{Context, Failure, Filter, Verdict};
+//! use forebay::input::pull::{Input, Pack, PullInput, Read, ReadError};
+//! use forebay::registry::{BoxError, FilterPlugin, InputPlugin, OpenContext, Plugin, Registry};
+//!
+//! struct Once(bool);
+//! impl Input for Once {
+//!     fn read(&mut self, pack: &mut Pack, _: Duration) -> Result<Read, ReadError> {
+//!         if std::mem::replace(&mut self.0, true) {
+//!             return Ok(Read::End);
+//!         }
+//!         pack.bytes_mut().extend_from_slice(b"hello");
+//!         Ok(Read::Filled)
+//!     }
+//! }
+//!
+//! struct OnceType;
+//! impl Plugin for OnceType {
+//!     const NAME: &'static str = "once";
+//!     const ABOUT: &'static str = "Says hello, once.";
+//!     type Settings = NoSettings;
+//! }
+//! impl InputPlugin for OnceType {
+//!     async fn open(&self, _: &NoSettings, context: &OpenContext) -> Result<PullInput, BoxError> {
+//!         Ok(PullInput::new(Once(false), &*context.name)?)
+//!     }
+//! }
+//!
+//! struct Hush;
+//! impl Filter for Hush {
+//!     fn apply(&self, _: &mut Event, _: &mut Context<'_>) -> Result<Verdict, Failure> {
+//!         Ok(Verdict::Block)
+//!     }
+//! }
+//! impl Plugin for Hush {
+//!     const NAME: &'static str = "hush";
+//!     const ABOUT: &'static str = "Drops everything.";
+//!     type Settings = NoSettings;
+//! }
+//! impl FilterPlugin for Hush {
+//!     async fn open(&self, _: &NoSettings, _: &OpenContext) -> Result<Box<dyn Filter>, BoxError> {
+//!         Ok(Box::new(Hush))
+//!     }
+//! }
+//!
+//! let registry = Registry::builtin().input(OnceType).unwrap().filter(Hush).unwrap();
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +105,7 @@ use crate::config::types::{PluginKind, Reading, Types};
 
 mod builtin;
 mod context;
+mod filter;
 mod input;
 mod output;
 mod plugin;
@@ -58,10 +113,13 @@ mod plugin;
 mod tests;
 
 pub use context::{Commons, OpenContext, SharedState};
-pub use input::BoundInput;
+pub use filter::FilterPlugin;
+pub use input::{BoundInput, InputPlugin};
 pub use output::OutputPlugin;
 pub use plugin::{Plugin, PluginInfo};
 
+use filter::OpenFilter;
+use input::OpenInput;
 use output::OpenOutput;
 use plugin::{Added, AddedType};
 
@@ -111,6 +169,8 @@ pub enum RegistryError {
 pub struct Registry {
     /// What there is, by kind and by each name that it goes by.
     known: BTreeMap<(PluginKind, &'static str), Known>,
+    inputs: BTreeMap<&'static str, Arc<dyn OpenInput>>,
+    filters: BTreeMap<&'static str, Arc<dyn OpenFilter>>,
     outputs: BTreeMap<&'static str, Arc<dyn OpenOutput>>,
 }
 
@@ -135,6 +195,26 @@ impl Registry {
             }
         }
         registry
+    }
+
+    /// Adds a type of input.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn input<P: InputPlugin>(mut self, plugin: P) -> Result<Self, RegistryError> {
+        self.add::<P>(PluginKind::Input)?;
+        self.inputs.insert(P::NAME, Arc::new(plugin));
+        Ok(self)
+    }
+
+    /// Adds a type of filter.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn filter<P: FilterPlugin>(mut self, plugin: P) -> Result<Self, RegistryError> {
+        self.add::<P>(PluginKind::Filter)?;
+        self.filters.insert(P::NAME, Arc::new(plugin));
+        Ok(self)
     }
 
     /// Adds a type of output.
@@ -168,7 +248,7 @@ impl Registry {
     pub fn settings(&self, kind: PluginKind, name: &str) -> Option<Value> {
         let known = self.find(kind, name)?;
         match &known.added {
-            Some(added) => Some(added.schema()),
+            Some(added) => Some(config::with_common(kind, added.schema())),
             None => config::builtin(kind)
                 .into_iter()
                 .find_map(|(name, settings)| (name == known.info.name).then_some(settings)),

@@ -42,7 +42,7 @@ pub(super) fn plan(config: schema::Config, types: &dyn Types, problems: &mut Pro
             .open_files_max
             .map(|at| open_files_max(&at, problems)),
         inputs: input::inputs(inputs, &routes, &mut listeners, types, problems),
-        filters: filter::filters(config.filters, &route_names, problems),
+        filters: filter::filters(config.filters, &route_names, types, problems),
         routes,
         outputs,
         admin: config.admin.map(|at| admin(at, &mut listeners, problems)),

@@ -30,11 +30,12 @@ pub fn file_schema(types: &dyn Types) -> Value {
     let mut file = schema::Config::describe();
     for (section, kind) in [
         ("inputs", PluginKind::Input),
+        ("filters", PluginKind::Filter),
         ("outputs", PluginKind::Output),
     ] {
         let of_one = &mut file["properties"][section]["additionalProperties"];
         for (names, settings) in types.schemas(kind) {
-            add_type(of_one, &names, &settings);
+            add_type(of_one, &names, &with_common(kind, settings));
         }
     }
     file["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
@@ -51,6 +52,17 @@ pub fn builtin(kind: PluginKind) -> Vec<(&'static str, Value)> {
         PluginKind::Output => schema::Output::described(),
         PluginKind::Filter => schema::filter::Filter::described(),
         PluginKind::Decoder | PluginKind::Encoder => Vec::new(),
+    }
+}
+
+/// The settings of a type that is not built in, with those that every plugin of its kind has.
+#[must_use]
+pub fn with_common(kind: PluginKind, settings: Value) -> Value {
+    match kind {
+        PluginKind::Filter => merged(&[schema::filter::FilterCommon::describe(), settings]),
+        PluginKind::Input | PluginKind::Output | PluginKind::Decoder | PluginKind::Encoder => {
+            settings
+        }
     }
 }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
 use crate::config::plan::InputPlan;
 use crate::input::{InputContext, InputStats};
-use crate::registry::{BoundInput, BoxError};
+use crate::registry::{BoundInput, BoxError, OpenContext, Registry};
 
 /// An input that holds its socket and does not serve yet.
 pub(super) struct OpenInput {
@@ -68,10 +67,14 @@ impl RunningInputs {
 }
 
 impl OpenInput {
-    pub(super) async fn bind(name: &str, plan: &InputPlan, clock: Clock) -> Result<Self, BoxError> {
-        let bound = BoundInput::bind(plan, clock).await?;
+    pub(super) async fn open(
+        plan: &InputPlan,
+        registry: &Registry,
+        context: &OpenContext,
+    ) -> Result<Self, BoxError> {
+        let bound = registry.open_input(plan, context).await?;
         let handle = InputHandle {
-            name: name.into(),
+            name: Arc::clone(&context.name),
             kind: bound.kind(),
             listen: bound.local_addr()?,
             stats: Arc::default(),

@@ -35,7 +35,7 @@ use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u32, random_u64};
 use crate::config::plan::{BufferPlan, DeadLetterOverflow, Plan, RoutePlan};
-use crate::filter::{self, Chain, Strain};
+use crate::filter::{Chain, Strain};
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::{NoWay, Output, Way};
 use crate::registry::{BoxError, Commons, Registry};
@@ -69,6 +69,14 @@ pub enum Error {
         route: String,
         /// Why not.
         why: NoWay,
+    },
+    /// A filter cannot be opened.
+    #[error("cannot open filter {name}")]
+    Filter {
+        /// The filter.
+        name: String,
+        /// Why not.
+        source: BoxError,
     },
     /// An input cannot be bound.
     #[error("cannot open input {name}")]
@@ -137,12 +145,12 @@ pub(super) async fn open(
     let intake_stats = Arc::new(IntakeStats::default());
     let router = Router::new(TagRouter::new(buffers), Arc::clone(&intake_stats));
     let router = Arc::new(router);
-    let (strain, filters) = opening.filters(&router);
+    let (strain, filters) = opening.open_filters(registry, &router).await?;
     let intake = match &strain {
         Some(strain) => Intake::new(Arc::clone(strain) as Arc<dyn Accept>),
         None => Intake::new(router),
     };
-    let inputs = opening.bind_inputs().await?;
+    let inputs = opening.open_inputs(registry).await?;
     let inspector = Inspector {
         clock,
         started: clock.now(),
@@ -509,10 +517,18 @@ impl<'p> Opening<'p> {
     }
 
     /// The filters before the router; `None` if there are none, so that batches go straight to it.
-    fn filters(&self, router: &Arc<Router>) -> (Option<Arc<Strain>>, Vec<FilterHandle>) {
-        let now = self.clock.now();
-        let plans = self.plan.filters.iter().cloned();
-        let links: Vec<_> = plans.map(|plan| filter::open(plan, now)).collect();
+    async fn open_filters(
+        &self,
+        registry: &Registry,
+        router: &Arc<Router>,
+    ) -> Result<(Option<Arc<Strain>>, Vec<FilterHandle>), Error> {
+        let mut links = Vec::new();
+        for plan in &self.plan.filters {
+            let context = self.commons.context(&plan.name, self.clock);
+            let link = registry.open_filter(plan, &context).await;
+            let name = plan.name.clone();
+            links.push(link.map_err(|source| Error::Filter { name, source })?);
+        }
         let plans = self.plan.filters.iter();
         let handles = plans.zip(&links).map(|(plan, link)| FilterHandle {
             name: Arc::clone(&link.name),
@@ -521,17 +537,18 @@ impl<'p> Opening<'p> {
         });
         let handles = handles.collect();
         if links.is_empty() {
-            return (None, handles);
+            return Ok((None, handles));
         }
         let chain = Chain::new(links, router.names());
         let strain = Strain::new(chain, Arc::clone(router), self.clock);
-        (Some(Arc::new(strain)), handles)
+        Ok((Some(Arc::new(strain)), handles))
     }
 
-    async fn bind_inputs(&self) -> Result<Vec<OpenInput>, Error> {
+    async fn open_inputs(&self, registry: &Registry) -> Result<Vec<OpenInput>, Error> {
         let mut inputs = Vec::new();
         for (name, plan) in &self.plan.inputs {
-            let input = OpenInput::bind(name, plan, self.clock).await;
+            let context = self.commons.context(name, self.clock);
+            let input = OpenInput::open(plan, registry, &context).await;
             let name = name.clone();
             inputs.push(input.map_err(|source| Error::Input { name, source })?);
         }

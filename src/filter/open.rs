@@ -1,5 +1,6 @@
 //! From a plan to a filter.
 
+use super::Filter;
 use super::counter::Counter;
 use super::grep::Grep;
 use super::heartbeat_watch::HeartbeatWatch;
@@ -8,14 +9,13 @@ use super::record_transformer::RecordTransformer;
 use super::rewrite_tag::RewriteTag;
 use super::rollup::Rollup;
 use super::route::RouteFilter;
-use super::{Filter, Link};
 use crate::clock::Now;
-use crate::config::plan::{FilterKind, FilterPlan};
+use crate::config::plan::FilterKind;
 
-/// The filter that `plan` describes, from `now` on.
+/// The filter of the kind `kind`, from `now` on; `None` if that is not built in.
 #[must_use]
-pub fn open(plan: FilterPlan, now: Now) -> Link {
-    let filter: Box<dyn Filter> = match plan.kind {
+pub fn open(kind: FilterKind, now: Now) -> Option<Box<dyn Filter>> {
+    Some(match kind {
         FilterKind::Grep(plan) => Box::new(Grep::new(plan)),
         FilterKind::RecordTransformer(plan) => Box::new(RecordTransformer::new(plan)),
         FilterKind::Parser(plan) => Box::new(Parser::new(plan)),
@@ -24,12 +24,6 @@ pub fn open(plan: FilterPlan, now: Now) -> Link {
         FilterKind::HeartbeatWatch(plan) => Box::new(HeartbeatWatch::new(plan, now)),
         FilterKind::Counter(plan) => Box::new(Counter::new(plan)),
         FilterKind::Rollup(plan) => Box::new(Rollup::new(plan)),
-    };
-    Link {
-        name: plan.name.as_str().into(),
-        matcher: plan.matcher,
-        on_error: plan.on_error,
-        filter,
-        stats: Default::default(),
-    }
+        FilterKind::Other(_) => return None,
+    })
 }

@@ -41,7 +41,13 @@ impl Rig {
         let plan = config::load_str("f.yaml", &text, &config::System);
         let plan = plan.unwrap_or_else(|error| panic!("{error}"));
         let now = at_s(1_000);
-        let links = plan.filters.into_iter().map(|plan| open(plan, now));
+        let links = plan.filters.into_iter().map(|plan| Link {
+            name: plan.name.as_str().into(),
+            matcher: plan.matcher,
+            on_error: plan.on_error,
+            filter: open(plan.kind, now).unwrap(),
+            stats: Arc::default(),
+        });
         Self::of(links.collect())
     }
 

@@ -3,9 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::BoxError;
-use crate::clock::Clock;
-use crate::config::plan::{InputPlan, StdinInputPlan};
+use super::{BoxError, OpenContext, Plugin, Registry};
+use crate::config::plan::{InputPlan, OtherPlan, StdinInputPlan};
 use crate::input::InputContext;
 use crate::input::dummy::DummyInput;
 use crate::input::forward::ForwardInput;
@@ -13,6 +12,7 @@ use crate::input::http::HttpInput;
 use crate::input::internal::InternalInput;
 use crate::input::pull::PullInput;
 use crate::input::stdin::StdinInput;
+use crate::output::BoxFuture;
 
 /// An input that holds what it takes events from and does not serve yet.
 pub enum BoundInput {
@@ -24,30 +24,74 @@ pub enum BoundInput {
     Pull(&'static str, PullInput),
 }
 
-impl BoundInput {
-    /// Opens what `plan` describes.
+/// A type of input.
+pub trait InputPlugin: Plugin {
+    /// Opens an instance: an [`Input`](crate::input::pull::Input), with the tag and the decoder of its
+    /// events.
+    ///
+    /// # Errors
+    /// It cannot be used: the daemon does not start, and says which input that is.
+    fn open(
+        &self,
+        settings: &Self::Settings,
+        context: &OpenContext,
+    ) -> impl Future<Output = Result<PullInput, BoxError>> + Send;
+}
+
+/// A type of input without its own type.
+pub(super) trait OpenInput: Send + Sync {
+    fn open<'a>(
+        &'a self,
+        plan: &'a OtherPlan,
+        context: &'a OpenContext,
+    ) -> BoxFuture<'a, Result<PullInput, BoxError>>;
+}
+
+impl<P: InputPlugin> OpenInput for P {
+    fn open<'a>(
+        &'a self,
+        plan: &'a OtherPlan,
+        context: &'a OpenContext,
+    ) -> BoxFuture<'a, Result<PullInput, BoxError>> {
+        Box::pin(async move {
+            let settings = plan.settings::<P::Settings>();
+            let settings = settings.ok_or("the settings are those of another type")?;
+            InputPlugin::open(self, settings, context).await
+        })
+    }
+}
+
+impl Registry {
+    /// Opens the input that `plan` describes: holds its socket, or whatever it takes events from.
     ///
     /// # Errors
     /// The address cannot be bound, or a certificate or key cannot be used.
-    pub async fn bind(plan: &InputPlan, clock: Clock) -> Result<Self, BoxError> {
+    pub async fn open_input(
+        &self,
+        plan: &InputPlan,
+        context: &OpenContext,
+    ) -> Result<BoundInput, BoxError> {
         Ok(match plan {
-            InputPlan::Forward(plan) => Self::Forward(ForwardInput::bind(plan)?),
-            InputPlan::Http(plan) => Self::Http(HttpInput::bind(plan).await?),
-            InputPlan::Stdin(plan) => Self::Pull("stdin", stdin(plan)?),
+            InputPlan::Forward(plan) => BoundInput::Forward(ForwardInput::bind(plan)?),
+            InputPlan::Http(plan) => BoundInput::Http(HttpInput::bind(plan).await?),
+            InputPlan::Stdin(plan) => BoundInput::Pull("stdin", stdin(plan)?),
             InputPlan::Dummy(plan) => {
-                let input = DummyInput::new(plan.clone(), clock);
-                Self::Pull("dummy", PullInput::new(input, plan.tag.as_str())?)
+                let input = DummyInput::new(plan.clone(), context.clock);
+                BoundInput::Pull("dummy", PullInput::new(input, plan.tag.as_str())?)
             }
             InputPlan::Internal(plan) => {
                 let input = InternalInput::open(plan.clone())?;
-                Self::Pull("internal", PullInput::new(input, plan.tag.as_str())?)
+                BoundInput::Pull("internal", PullInput::new(input, plan.tag.as_str())?)
             }
-            InputPlan::Other(plan) => {
-                return Err(format!("no input type is called `{}`", plan.type_name).into());
-            }
+            InputPlan::Other(plan) => match self.inputs.get(plan.type_name) {
+                Some(input) => BoundInput::Pull(plan.type_name, input.open(plan, context).await?),
+                None => return Err(format!("no input type is called `{}`", plan.type_name).into()),
+            },
         })
     }
+}
 
+impl BoundInput {
     /// Its type's name in the configuration.
     #[must_use]
     pub fn kind(&self) -> &'static str {

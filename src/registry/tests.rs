@@ -1,12 +1,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::{
-    BoxError, Commons, OpenContext, OutputPlugin, Plugin, Registry, RegistryError, SharedState,
+    BoundInput, BoxError, Commons, FilterPlugin, InputPlugin, OpenContext, OutputPlugin, Plugin,
+    Registry, RegistryError, SharedState,
 };
 use crate::clock::Clock;
-use crate::config::settings::NoSettings;
+use crate::config;
+use crate::config::plan::Plan;
+use crate::config::settings::{NoSettings, Settings};
 use crate::config::types::{PluginKind, Types as _};
+use crate::event::Event;
+use crate::filter::{Context, Failure, Filter, OnError, Verdict};
+use crate::input::pull::{Input, Pack, PullInput, Read, ReadError};
 use crate::output::null::NullOutput;
 use crate::output::{BoxFuture, LifecycleEvent, Output};
 
@@ -192,4 +199,105 @@ fn every_built_in_type_of_the_configuration_is_in_the_registry_and_the_other_way
             assert!(registry.settings(kind, name).unwrap()["properties"].is_object());
         }
     }
+}
+
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Word {
+    /// What is said.
+    word: String,
+}
+
+impl Settings for Word {}
+
+struct Parrot;
+
+impl Plugin for Parrot {
+    const NAME: &'static str = "parrot";
+    const ABOUT: &'static str = "Says a word.";
+    type Settings = Word;
+}
+
+struct Saying(Option<String>);
+
+impl Input for Saying {
+    fn read(&mut self, pack: &mut Pack, _: Duration) -> Result<Read, ReadError> {
+        let Some(word) = self.0.take() else {
+            return Ok(Read::End);
+        };
+        pack.bytes_mut().extend_from_slice(word.as_bytes());
+        Ok(Read::Filled)
+    }
+}
+
+impl InputPlugin for Parrot {
+    async fn open(&self, settings: &Word, context: &OpenContext) -> Result<PullInput, BoxError> {
+        let input = Saying(Some(settings.word.clone()));
+        Ok(PullInput::new(input, &*context.name)?)
+    }
+}
+
+struct Censoring(String);
+
+impl Filter for Censoring {
+    fn apply(&self, event: &mut Event, _: &mut Context<'_>) -> Result<Verdict, Failure> {
+        Ok(match event.tag() == self.0 {
+            true => Verdict::Block,
+            false => Verdict::Keep,
+        })
+    }
+}
+
+impl FilterPlugin for Parrot {
+    async fn open(&self, settings: &Word, _: &OpenContext) -> Result<Box<dyn Filter>, BoxError> {
+        Ok(Box::new(Censoring(settings.word.clone())))
+    }
+}
+
+fn plan(filter: &str) -> Result<Plan, config::Error> {
+    let text = format!(
+        "data_dir: d\ninputs: {{i: {{type: parrot, word: hello}}}}\noutputs: {{o: {{type: stdout}}}}\nroutes: \
+         {{r: {{match: '**', to: o}}}}\nfilters:\n  f: {filter}\n"
+    );
+    config::load_with("f.yaml", &text, &config::System, &parrots())
+}
+
+fn parrots() -> Registry {
+    let registry = Registry::builtin().input(Parrot).unwrap();
+    registry.filter(Parrot).unwrap()
+}
+
+#[tokio::test]
+async fn h21_h22_inputs_and_filters_of_ones_own_are_named_in_the_file_and_opened() {
+    let registry = parrots();
+    let plan = plan("{type: parrot, match: 'a.**', on_error: dead_letter, word: a.b}").unwrap();
+    let commons = Commons::default();
+    let clock = Clock::start();
+    let context = commons.context("i", clock);
+    let input = registry.open_input(&plan.inputs["i"], &context).await;
+    let input = input.unwrap();
+    assert!(matches!(input, BoundInput::Pull("parrot", _)));
+    let link = registry.open_filter(&plan.filters[0], &context).await;
+    let link = link.unwrap();
+    assert!(link.matcher.unwrap().matches("a.c"));
+    assert_eq!(link.on_error, OnError::DeadLetter);
+    let known = registry.settings(PluginKind::Filter, "parrot").unwrap();
+    for name in ["word", "match", "on_error"] {
+        assert!(known["properties"][name].is_object(), "{name}");
+    }
+    assert!(
+        Registry::builtin()
+            .open_input(&plan.inputs["i"], &context)
+            .await
+            .is_err()
+    );
+}
+
+#[test]
+fn h21_settings_of_ones_own_filter_have_their_places() {
+    let refused = plan("{type: parrot, match: x, wrod: a}")
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("f.yaml:6:31"), "{refused}");
+    assert!(refused.contains("wrod"), "{refused}");
 }

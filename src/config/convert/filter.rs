@@ -15,6 +15,7 @@ use crate::config::plan::{
     RecordTransformerPlan, RewriteRule, RewriteTagPlan, RollupPlan, RouteFilterPlan, WindowPlan,
 };
 use crate::config::schema::filter as schema;
+use crate::config::types::{PluginKind, Types};
 use crate::decoder::{DecoderPlan, TimeFormat, TimeKey};
 use crate::event::FieldPath;
 use crate::placeholder::event::EventTemplate;
@@ -32,6 +33,7 @@ const KEYS_MAX: usize = 1_000_000;
 pub(super) fn filters(
     filters: Option<At<Named<schema::Filter>>>,
     routes: &[String],
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> Vec<FilterPlan> {
     let Some(At { value, position }) = filters else {
@@ -45,7 +47,7 @@ pub(super) fn filters(
     }
     let plans = value
         .into_iter()
-        .map(|(name, filter)| one(name, filter, routes, problems));
+        .map(|(name, filter)| one(name, filter, routes, types, problems));
     plans.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
@@ -53,6 +55,7 @@ fn one(
     name: At<String>,
     filter: schema::Filter,
     routes: &[String],
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> Option<FilterPlan> {
     check::name(&name, problems);
@@ -81,6 +84,11 @@ fn one(
         }
         schema::FilterKind::Rollup(rollup, window) => {
             FilterKind::Rollup(self::rollup(rollup, window, at, problems))
+        }
+        schema::FilterKind::Other(other) => {
+            let kind = PluginKind::Filter;
+            let plan = super::other(kind, &name, &other, &schema::TYPES, types, problems);
+            FilterKind::Other(plan?)
         }
     };
     Some(FilterPlan {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use crate::config::types::OtherPlan;
 use crate::decoder::{DecoderPlan, TimeKey};
 use crate::event::FieldPath;
 use crate::placeholder::event::EventTemplate;
@@ -52,6 +53,8 @@ pub enum FilterKind {
     Counter(WindowPlan),
     /// Sums numbers up.
     Rollup(RollupPlan),
+    /// Of a type that is not built in.
+    Other(OtherPlan),
 }
 
 impl FilterKind {
@@ -67,6 +70,7 @@ impl FilterKind {
             Self::HeartbeatWatch(_) => "heartbeat_watch",
             Self::Counter(_) => "counter",
             Self::Rollup(_) => "rollup",
+            Self::Other(plan) => plan.type_name,
         }
     }
 }

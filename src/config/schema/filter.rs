@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::decode::{FromNode, Named, OneOrMany, Table, choices, possible_types, tables};
+use crate::config::decode::{FromNode, Named, OneOrMany, Table, choices, tables};
 use crate::config::describe::{Described, by_type, merged};
-use crate::config::error::{Problems, did_you_mean};
-use crate::config::node::Node;
+use crate::config::error::Problems;
+use crate::config::node::{Kind, Node};
 use crate::config::plan::OnError;
+use crate::config::types::Other;
 
 tables! {
     /// What every filter has.
@@ -125,9 +126,11 @@ pub(in crate::config) enum FilterKind {
     HeartbeatWatch(HeartbeatWatch),
     Counter(Window),
     Rollup(Rollup, Window),
+    /// Of a type that is not built in.
+    Other(Other),
 }
 
-const TYPES: [&str; 8] = [
+pub(in crate::config) const TYPES: [&str; 8] = [
     "grep",
     "record_transformer",
     "parser",
@@ -190,16 +193,25 @@ impl FromNode for Filter {
                 Rollup::read(&mut table, problems),
                 Window::read(&mut table, problems),
             ),
-            other => {
-                let hint = did_you_mean(other, TYPES).unwrap_or_else(|| possible_types(&TYPES));
-                let message = format!("unknown type `{other}`");
-                problems.add_with_hint(kind.position, message, Some(hint));
-                return None;
+            _ => {
+                let node = own_settings(node);
+                let kind = FilterKind::Other(Other { kind, node });
+                return Some(Self { common, kind });
             }
         };
         table.finish(problems);
         Some(Self { common, kind })
     }
+}
+
+/// What stands in `node` but what every filter has.
+fn own_settings(node: &Node) -> Node {
+    let mut own = node.clone();
+    if let Kind::Table(entries) = &mut own.kind {
+        let is_common = |name: &str| matches!(name, "match" | "on_error");
+        entries.retain(|entry| !is_common(&entry.key.value));
+    }
+    own
 }
 
 /// How many of several patterns have to match.

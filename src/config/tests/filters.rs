@@ -77,20 +77,23 @@ f.yaml:7:38: there is no decoder `xml`
 #[test]
 fn everything_that_is_wrong_with_filters_has_its_place() {
     assert_problems(
-        r"  a: {type: grpe}
-  b: {type: grep}
-  c: {type: grep, keep: {key: a, pattern: '(a'}}
-  d: {type: grep, keep: {key: a}, on_error: panic}
-  e: {type: rewrite_tag, rules: {key: a, pattern: 'x', tag: $1}}
+        "  d: {type: grep, keep: {key: a}, on_error: panic}\n",
+        r"
+f.yaml:7:45: `panic` is none of `keep`, `tag`, `dead_letter`
+ 7 |   d: {type: grep, keep: {key: a}, on_error: panic}
+   |                                             ^^^^^
 ",
+    );
+    assert_problems(
+        "  a: {type: grpe}\n  b: {type: grep}\n",
         r"
 f.yaml:7:13: unknown type `grpe`
  7 |   a: {type: grpe}
    |             ^^^^ did you mean `grep`?
 
-f.yaml:10:45: `panic` is none of `keep`, `tag`, `dead_letter`
- 10 |   d: {type: grep, keep: {key: a}, on_error: panic}
-    |                                             ^^^^^
+f.yaml:8:3: this filter does nothing: there is no `keep` and no `drop`
+ 8 |   b: {type: grep}
+   |   ^
 ",
     );
     assert_problems(

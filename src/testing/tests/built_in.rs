@@ -16,7 +16,7 @@ use crate::config::{self, System};
 use crate::event::check;
 use crate::input::{InputContext, InputStats};
 use crate::output::Way;
-use crate::registry::BoundInput;
+use crate::registry::{Commons, Registry};
 
 /// Everything of [`Conformance`] that does not depend on the way.
 const PROMISES: [&str; 7] = [
@@ -64,7 +64,9 @@ impl Server {
              outputs: {{o: {{type: stdout}}}}\nroutes: {{r: {{match: '**', to: o}}}}\n"
         );
         let plan = config::load_str("f", &text, &System).unwrap();
-        let input = BoundInput::bind(&plan.inputs["i"], Clock::start())
+        let context = Commons::default().context("i", Clock::start());
+        let input = Registry::builtin()
+            .open_input(&plan.inputs["i"], &context)
             .await
             .unwrap();
         let server = Self {
