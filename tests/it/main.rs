@@ -19,6 +19,7 @@ mod hostile;
 mod http_input;
 mod inputs;
 mod last_resorts;
+mod nats;
 mod overflow;
 mod plugins;
 mod readme;
