@@ -43,3 +43,5 @@ pub mod engine;
 pub mod admin;
 
 pub mod cli;
+
+pub mod guide;

@@ -14,7 +14,7 @@ fn regex(pattern: &str) -> DecoderPlan {
 }
 
 #[test]
-fn every_decoder_makes_a_record_or_says_why_not() {
+fn h09_every_decoder_makes_a_record_or_says_why_not() {
     use DecodeError::{NoMatch, NotAnObject, NotJson, NotLogfmt, NotMsgpack, NotUtf8};
     let ok = |json: &str| Ok(json.to_owned());
     let words = regex("^(?P<first>[a-z]+)( (?P<second>[a-z]+))?$");

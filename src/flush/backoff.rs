@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_follow_stanzas_table() {
+    fn s05_s06_stanza_trap_a_intervals_follow_stanzas_table() {
         let table = [
             0.5, 0.75, 1.125, 1.687, 2.53, 3.795, 5.692, 8.538, 12.807, 19.210,
         ];
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_stay_inside_the_range_that_jitter_allows_and_use_all_of_it() {
+    fn s05_stanza_trap_b_waits_stay_inside_the_range_that_jitter_allows_and_use_all_of_it() {
         let mut backoff = Backoff::new(stanza(), 7);
         let waits: Vec<f64> = (0..1_000).map(|_| backoff.wait(3).as_secs_f64()).collect();
         assert!(waits.iter().all(|wait| (0.5625..=1.6875).contains(wait)));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_stop_growing_at_the_cap_however_many_failures() {
+    fn s03_intervals_stop_growing_at_the_cap_however_many_failures() {
         let backoff = Backoff::new(stanza(), 1);
         assert_eq!(backoff.interval(50), Duration::from_secs(60));
         assert_eq!(backoff.interval(u32::MAX), Duration::from_secs(60));

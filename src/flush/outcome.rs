@@ -5,6 +5,15 @@ use std::time::Duration;
 use super::ranges::RangeSet;
 
 /// What became of one attempt to deliver a chunk, or a part of one: to the output they are alike.
+///
+/// Every delivery has one, and nobody can pass over it by mistake (H16, Heka trap e):
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// fn fire_and_forget(send: impl Fn() -> forebay::output::Outcome) {
+///     send();
+/// }
+/// ```
 #[must_use = "an outcome that nobody reads is a chunk that nobody commits"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -32,7 +32,7 @@ fn text(value: &str) -> KeyValue {
 }
 
 #[test]
-fn every_placeholder_becomes_its_value() {
+fn f22_fluentd_trap_d_every_placeholder_becomes_its_value() {
     let key = key(
         "app.web.front",
         &[("user", text("ann")), ("$.k.n", KeyValue::Int(7))],
@@ -86,7 +86,7 @@ fn values_of_all_types_have_a_text() {
 }
 
 #[test]
-fn values_never_lead_out_of_the_place() {
+fn f22_values_never_lead_out_of_the_place() {
     for (template, value, rendered) in [
         ("logs/${v}.log", "a/b", Some("logs/a/b.log")),
         // Harmless, but not worth telling apart.
@@ -167,7 +167,7 @@ fn check(template: &str, spec: &KeySpec, coverage: Coverage) -> Result<(), Strin
 }
 
 #[test]
-fn placeholders_need_their_chunk_keys() {
+fn f22_placeholders_need_their_chunk_keys() {
     let all = spec(&["tag", "time", "user", "$.a.b"], 3600);
     let nothing = spec(&[], 0);
     for (template, placeholder, key) in [

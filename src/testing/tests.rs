@@ -111,6 +111,25 @@ async fn g05_g06_g07_done_is_freed_again_is_tried_later_and_never_is_never_offer
 }
 
 #[tokio::test]
+async fn i04_g04_f10_a_chunk_comes_by_one_call_whole_however_it_was_fed() {
+    let destination = FakeDestination::default();
+    let buffer = "keys: [tag]";
+    let driver = Driver::with_buffer(destination.clone(), "way: buffered", buffer);
+    let mut driver = driver.unwrap();
+    driver.start().await.unwrap();
+    for n in 0..5 {
+        driver.feed("a", &format!(r#"{{"n":{n}}}"#));
+        driver.feed("b", &format!(r#"{{"n":{n}}}"#));
+    }
+    assert_eq!(driver.flush().await.unwrap(), vec![Outcome::Delivered; 2]);
+    assert_eq!(driver.calls().len(), 2, "{:?}", driver.calls());
+    let of_one: Vec<_> = (0..5).map(|n| format!(r#"{{"n":{n}}}"#)).collect();
+    let expected = [of_one.clone(), of_one].concat();
+    assert_eq!(destination.records(), expected);
+    driver.close().await;
+}
+
+#[tokio::test]
 async fn of_a_part_that_was_confirmed_the_rest_is_offered_again() {
     let (destination, mut driver) = fake("way: buffered");
     let rejection = Rejection {
@@ -164,7 +183,7 @@ async fn time_is_the_test_s_own() {
 }
 
 #[tokio::test]
-async fn what_is_fed_and_not_confirmed_outlives_a_crash() {
+async fn ilogtail_trap_a_what_is_fed_and_not_confirmed_outlives_a_crash() {
     let (destination, mut driver) = fake("way: buffered");
     destination.answer([retry("busy")]);
     driver.start().await.unwrap();

@@ -294,3 +294,29 @@ fn assert_same(ids: &[EventId], ndjson: &str) {
     expected.sort_unstable();
     assert_eq!(written, expected);
 }
+
+#[test]
+fn f30_each_delivery_is_logged_with_the_id_of_its_chunk() {
+    let site = Site::new();
+    let destination = Destination::listen(site.address());
+    let config = format!("log: {{ filter: debug }}\n{}", site.config_to(&destination));
+    let daemon = Daemon::start(&site, &config);
+    let ids = EventId::run(1, 0, 3);
+    Sender::connect(site.forward())
+        .unwrap()
+        .deliver("app", &ids);
+    destination.arrivals().wait_for(&ids);
+    let line = |message: &str| {
+        let log = daemon.log_text();
+        let line = log.lines().find(|line| line.contains(message));
+        line.map(str::to_owned)
+    };
+    let began = wait::until("the start to be logged", || line("delivery starts"));
+    let ended = wait::until("the end to be logged", || line("delivered"));
+    let id = |line: &str| {
+        let (_, rest) = line.split_once("chunk=").expect("a chunk");
+        rest.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(id(&began), id(&ended));
+    assert_eq!(id(&began).len(), 32, "{began}");
+}

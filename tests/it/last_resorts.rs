@@ -158,7 +158,7 @@ fn a_kill_in_the_middle_of_the_search_loses_nothing() {
 /// Fluentd gives such a chunk to the secondary output every time that the acknowledgement of the
 /// primary one is overdue: five copies in 25 s.
 #[test]
-fn fluentd_trap_a_a_rejected_chunk_of_a_deferred_output_reaches_the_secondary_once() {
+fn a_rejected_chunk_of_a_deferred_output_reaches_the_secondary_once() {
     let site = Site::new();
     let destination = Destination::listen(site.address());
     // The tag is made of a field that these events do not have, so that no attempt can succeed.

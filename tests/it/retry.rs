@@ -105,7 +105,7 @@ fn an_http_server_that_is_overloaded_is_tried_again_with_the_same_key() {
 }
 
 #[test]
-fn a_chunk_out_of_retries_goes_to_the_dead_letters() {
+fn s01_stanza_trap_d_a_chunk_out_of_retries_goes_to_the_dead_letters() {
     let site = Site::new();
     let destination = HttpDestination::listen(site.address());
     destination.answer("500 Internal Server Error");

@@ -82,7 +82,7 @@ fn sigterm_under_load_exits_with_0_and_loses_nothing() {
 }
 
 #[test]
-fn sigterm_does_not_wait_for_a_destination_that_hangs() {
+fn ilogtail_trap_c_sigterm_does_not_wait_for_a_destination_that_hangs() {
     let site = Site::new();
     let destination = Destination::listen(site.address());
     destination.behave(Behaviour::Hang);

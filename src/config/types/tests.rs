@@ -166,7 +166,7 @@ fn wrong(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn f02_h03_what_is_not_written_has_the_struct_s_default() {
+fn g09_h01_f02_h03_what_is_not_written_has_the_struct_s_default() {
     let plan = bus(&["retries: 7"]);
     let settings: &Bus = plan.settings().unwrap();
     assert_eq!(settings.retries, 7);

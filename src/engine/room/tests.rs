@@ -205,7 +205,7 @@ impl Rig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i03_a_key_without_room_holds_up_no_other_and_takes_no_place() {
+async fn ilogtail_trap_b_i03_a_key_without_room_holds_up_no_other_and_takes_no_place() {
     let rig = rig();
     for tag in ["full", "full", "full", "free"] {
         rig.queue(tag);

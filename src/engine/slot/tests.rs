@@ -76,7 +76,7 @@ fn in_a_second() -> Instant {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i05_i06_i07_a_stop_warns_drains_and_closes_in_that_order() {
+async fn g08_i05_i06_i07_a_stop_warns_drains_and_closes_in_that_order() {
     let keeping = Arc::new(Keeping::default());
     let slot = Slot::new("o", output(&keeping));
     let first = deliver(&slot).await;

@@ -131,7 +131,7 @@ fn seal(number: u8, reason: SealReason) -> Decision {
 }
 
 #[test]
-fn interval_mode_seals_at_the_chunks_age() {
+fn f14_f15_interval_mode_seals_at_the_chunks_age() {
     let mut scheduler = scheduler(FlushMode::Interval);
     scheduler.staged(at(5), staged(1, at(5), None));
     assert_eq!(
@@ -154,7 +154,7 @@ fn a_chunk_found_staged_at_start_has_the_age_it_has() {
 }
 
 #[test]
-fn lazy_mode_seals_only_when_the_window_and_its_wait_are_over() {
+fn f14_f15_lazy_mode_seals_only_when_the_window_and_its_wait_are_over() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     let end = at(100).unix_ns;
     scheduler.staged(at(5), staged(1, at(5), Some(end)));
@@ -181,7 +181,7 @@ fn a_late_event_of_a_closed_window_is_flushed_at_once() {
 }
 
 #[test]
-fn immediate_mode_seals_at_once() {
+fn f14_f15_immediate_mode_seals_at_once() {
     let mut scheduler = scheduler(FlushMode::Immediate);
     scheduler.staged(at(5), staged(1, at(5), None));
     assert_eq!(scheduler.poll(at(5)), Some(seal(1, SealReason::Immediate)));
@@ -206,7 +206,7 @@ fn a_chunk_sealed_for_its_size_needs_no_timer_any_more() {
 }
 
 #[test]
-fn chunks_are_delivered_oldest_first_up_to_the_limit() {
+fn s04_chunks_are_delivered_oldest_first_up_to_the_limit() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     queue(&mut scheduler, at(1), [3, 1, 2]);
     let first = deliveries(&mut scheduler, at(1));
@@ -255,7 +255,7 @@ fn an_outage_is_probed_with_one_chunk_and_ends_for_all_at_once() {
 }
 
 #[test]
-fn a_chunk_that_failed_in_an_outage_does_not_sit_out_its_own_wait_after_it() {
+fn s08_a_chunk_that_failed_in_an_outage_does_not_sit_out_its_own_wait_after_it() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     let history = RetryState {
         failure_count: 5,
@@ -320,7 +320,7 @@ fn a_poison_chunk_stops_nobody() {
 }
 
 #[test]
-fn a_chunk_waits_longer_after_each_failure_of_its_own() {
+fn s09_a_chunk_waits_longer_after_each_failure_of_its_own() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     queue(&mut scheduler, at(0), [1]);
     let mut now = at(0);
@@ -348,7 +348,7 @@ fn what_the_destination_asked_for_is_kept_to() {
 }
 
 #[test]
-fn a_chunk_is_given_up_after_its_retries_and_not_before() {
+fn s02_s07_a_chunk_is_given_up_after_its_retries_and_not_before() {
     let plan = RetryPlan {
         forever: false,
         max_times: Some(2),
@@ -394,7 +394,7 @@ fn a_clock_that_is_set_uses_up_no_retries() {
 }
 
 #[test]
-fn the_last_attempt_is_made_at_the_deadline() {
+fn stanza_trap_c_the_last_attempt_is_made_at_the_deadline() {
     let plan = RetryPlan {
         forever: false,
         timeout: Duration::from_secs(5),
@@ -439,7 +439,8 @@ fn a_rejected_chunk_is_buried_at_once_and_kept_if_that_fails() {
 }
 
 #[test]
-fn a_delivery_that_is_not_resolved_is_taken_back_and_its_late_commit_changes_nothing() {
+fn f17_f18_fluentd_trap_c_a_delivery_that_is_not_resolved_is_taken_back_and_its_late_commit_changes_nothing()
+ {
     let policy = DestinationPolicy {
         take_back_after: Some(Duration::from_secs(60)),
         ..ONE

@@ -42,7 +42,13 @@ impl Custom {
     }
 }
 
-/// The form of a chunk: [`Standard`] or [`Custom`]; there is no other.
+/// The form of a chunk: [`Standard`] or [`Custom`]; there is no other, and nobody can add one (F26):
+///
+/// ```compile_fail,E0277
+/// #[derive(Clone)]
+/// struct Xml;
+/// impl forebay::output::Form for Xml {}
+/// ```
 pub trait Form: sealed::Form {}
 
 impl Form for Standard {}

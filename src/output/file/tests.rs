@@ -97,7 +97,7 @@ async fn concurrent_appends_of_one_path_are_not_mixed() {
 }
 
 #[tokio::test]
-async fn a_chunk_of_its_own_file_replaces_its_first_attempt_and_leaves_nothing_else() {
+async fn f21_a_chunk_of_its_own_file_replaces_its_first_attempt_and_leaves_nothing_else() {
     let directory = TempDir::new().unwrap();
     let plan = whole(plan(&directory, "events.json"));
     let chunk = two();
@@ -128,7 +128,7 @@ async fn what_a_crash_left_under_the_hidden_name_is_not_taken_over() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_leaves_the_file_as_it_was() {
+async fn h23_a_failed_attempt_leaves_the_file_as_it_was() {
     for compress in [Compression::None, Compression::Gzip, Compression::Zstd] {
         let directory = TempDir::new().unwrap();
         let plan = FileOutputPlan {

@@ -59,7 +59,7 @@ impl Pool {
 /// dropped.
 ///
 /// What was handed over cannot be touched any more, so that a batch never holds what somebody else
-/// has reset (H19, H20):
+/// has reset (H19, H20, Heka trap a):
 ///
 /// ```compile_fail,E0382
 /// use forebay::output::runner::{BatchWriter, Prepared};

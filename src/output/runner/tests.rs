@@ -261,7 +261,7 @@ async fn h20_many_prepare_at_once() {
 }
 
 #[test]
-fn h20_h24_memory_is_used_again_empty_and_in_bounds() {
+fn heka_trap_d_h20_h24_memory_is_used_again_empty_and_in_bounds() {
     let pool = Pool::new(2);
     let mut used = pool.take();
     used.extend_from_slice(b"something");
