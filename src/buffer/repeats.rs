@@ -26,9 +26,10 @@
 //! their arrival, which differs each time; (f) that was refused because of a failed sync, and whose chunk
 //! could not be cut back before the process ended.
 //!
-//! Memory: about 250 bytes for each piece, so 25 MB at most for 100,000 in each route, and none before
-//! the first batch with an id comes; on disk 104 bytes. Time: the hash takes 4 us for 1,000 events of 225
-//! bytes, about one in a hundred of what storing them costs.
+//! Memory: about 60 bytes for each piece, and 130 for each chunk that holds some: for 100,000 in each route
+//! 6 MB if the chunks are few, 20 MB at most, and none before the first batch with an id comes; on disk 104
+//! bytes. Time: the hash takes 4 us for 1,000 events of 225 bytes, about one in a hundred of what storing
+//! them costs; batches that are taken together share the locks.
 
 use std::collections::HashSet;
 use std::io;
@@ -37,7 +38,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use forebay_storage::{Appended, ChunkId, ChunkInfo, Fs, ReadError, Reader, Receipt, Route};
+use forebay_storage::{
+    Appended, AppendedRun, ChunkId, ChunkInfo, Fs, ReadError, Reader, Receipt, Route,
+};
 use tokio::time::Instant;
 
 use super::room::{NoRoom, Room};
@@ -45,10 +48,12 @@ use crate::config::plan::DeduplicatePlan;
 
 mod index;
 mod journal;
+mod seed;
 mod stamp;
 
-use index::{Index, Piece, Whole};
+use index::{Index, Stored, Whole};
 use journal::{Journal, Record};
+use seed::Seed;
 pub(super) use stamp::{Fingerprint, Stamp};
 
 /// Most payload that is read at the start, so that a large backlog does not hold it up.
@@ -62,16 +67,21 @@ pub struct Repeats {
     fs: Arc<dyn Fs>,
     window_ns: i64,
     piece_count_max: usize,
-    index: Mutex<Index>,
+    known: Mutex<Known>,
     /// `None` if its files cannot be used: then nothing outlives its chunk.
     journal: Mutex<Option<Journal>>,
     /// What has been found on disk, until [`Repeats::loaded`].
     loading: Mutex<Option<Vec<Found>>>,
-    /// Batches that are being stored at this moment.
-    taken: Mutex<HashSet<Fingerprint>>,
-    /// Where senders wait whose batch is among them.
+    /// Where senders wait whose batch somebody else is storing.
     room: Room,
     journal_failures: AtomicU64,
+}
+
+/// What nobody else needs to store.
+struct Known {
+    index: Index,
+    /// Batches that are being stored at this moment.
+    taken: HashSet<Fingerprint, Seed>,
 }
 
 /// A piece that was found on disk.
@@ -84,6 +94,13 @@ struct Found {
 pub(super) struct Turn<'a> {
     repeats: &'a Repeats,
     batch: Fingerprint,
+}
+
+/// The right to store several batches, each as one piece, as a [`Turn`] is to store one.
+pub(super) struct Turns<'a> {
+    repeats: &'a Repeats,
+    /// `None` has no id, and is not remembered.
+    batches: Vec<Option<Fingerprint>>,
 }
 
 impl Repeats {
@@ -113,14 +130,18 @@ impl Repeats {
             Ok(journal) => (Some(journal), None),
             Err(error) => (None, Some(error)),
         };
+        let seed = Seed::random();
+        let known = Known {
+            index: Index::new(window_ns, plan.batches_max, seed),
+            taken: HashSet::with_hasher(seed),
+        };
         let repeats = Self {
             fs,
             window_ns,
             piece_count_max: plan.batches_max,
-            index: Mutex::new(Index::new(window_ns, plan.batches_max)),
+            known: Mutex::new(known),
             journal: Mutex::new(journal),
             loading: Mutex::new(Some(found)),
-            taken: Mutex::default(),
             room,
             journal_failures: AtomicU64::new(0),
         };
@@ -187,7 +208,7 @@ impl Repeats {
         let mut found = lock(&self.loading).take().unwrap_or_default();
         // Together, so that two splits of one batch do not push each other out piece by piece.
         found.sort_by_key(|found| (found.record.at_ns, found.record.stamp.split));
-        let mut index = lock(&self.index);
+        let index = &mut lock(&self.known).index;
         for Found { record, chunk } in found {
             let at_ns = record.at_ns.min(now_ns);
             if now_ns.saturating_sub(at_ns) > self.window_ns
@@ -195,12 +216,12 @@ impl Repeats {
             {
                 continue;
             }
-            let piece = Piece {
-                event_count: record.event_count,
+            let stored = Stored {
                 chunk,
                 receipt: None,
             };
-            index.remember(&record.stamp, piece, at_ns);
+            let piece = (record.stamp, record.event_count);
+            index.remember([piece].into_iter(), stored, at_ns);
         }
     }
 
@@ -214,7 +235,7 @@ impl Repeats {
             let read = reader.and_then(|reader| self.read(reader, None, now_ns));
             read.unwrap_or_default()
         } else {
-            lock(&self.index).leave_chunk(id, now_ns)
+            lock(&self.known).index.leave_chunk(id, now_ns)
         };
         let mut journal = lock(&self.journal);
         let written = journal
@@ -226,16 +247,16 @@ impl Repeats {
         }
     }
 
-    /// Batches whose receipts are still kept.
+    /// Receipts that are still kept.
     #[cfg(test)]
     pub(super) fn unresolved_count(&self) -> usize {
-        lock(&self.index).unresolved_count()
+        lock(&self.known).index.unresolved_count()
     }
 
     /// Batches remembered.
     #[must_use]
     pub fn len(&self) -> u64 {
-        lock(&self.index).len() as u64
+        lock(&self.known).index.len() as u64
     }
 
     /// Whether no batch is remembered.
@@ -250,7 +271,7 @@ impl Repeats {
         batch: Fingerprint,
         deadline: Option<Instant>,
     ) -> Result<Turn<'_>, NoRoom> {
-        let attempt = || lock(&self.taken).insert(batch).then_some(());
+        let attempt = || lock(&self.known).taken.insert(batch).then_some(());
         self.room.until(deadline, attempt).await?;
         Ok(Turn {
             repeats: self,
@@ -258,13 +279,12 @@ impl Repeats {
         })
     }
 
-    /// As [`Self::turn`], but if somebody else stores the same batch there is no turn.
-    pub(super) fn turn_now(&self, batch: Fingerprint) -> Option<Turn<'_>> {
-        let is_free = lock(&self.taken).insert(batch);
-        is_free.then_some(Turn {
+    /// The right to store several batches: none of them yet.
+    pub(super) fn turns(&self) -> Turns<'_> {
+        Turns {
             repeats: self,
-            batch,
-        })
+            batches: Vec::new(),
+        }
     }
 
     /// The pieces that a chunk remembers; they are noted as found.
@@ -298,7 +318,7 @@ impl Repeats {
 impl Turn<'_> {
     /// The batch, if all of it is stored or about to be.
     pub(super) fn known(&self) -> Option<Whole> {
-        lock(&self.repeats.index).whole(self.batch)
+        lock(&self.repeats.known).index.whole(self.batch)
     }
 
     /// A stamp for each piece of the batch; `None` if they cannot be remembered.
@@ -308,8 +328,7 @@ impl Turn<'_> {
 
     /// Whether this piece is stored already, or about to be: its receipt, unless it is durable.
     pub(super) fn known_piece(&self, stamp: &Stamp) -> Option<Option<Receipt>> {
-        let index = lock(&self.repeats.index);
-        index.piece(stamp).map(|piece| piece.receipt.clone())
+        lock(&self.repeats.known).index.piece(stamp)
     }
 
     /// Remembers a piece that was appended at `now_ns`.
@@ -320,18 +339,69 @@ impl Turn<'_> {
         appended: &Appended,
         now_ns: i64,
     ) {
-        let piece = Piece {
-            event_count,
+        let stored = Stored {
             chunk: Some(appended.chunk),
             receipt: Some(appended.receipt.clone()),
         };
-        lock(&self.repeats.index).remember(stamp, piece, now_ns);
+        let pieces = [(*stamp, event_count)].into_iter();
+        let index = &mut lock(&self.repeats.known).index;
+        index.remember(pieces, stored, now_ns);
+    }
+}
+
+impl Turns<'_> {
+    /// Takes the right to store the first of `batches`, up to one that somebody else stores, or that is
+    /// known, or that was taken before. Gives how many were taken.
+    pub(super) fn take(&mut self, batches: impl Iterator<Item = Option<Fingerprint>>) -> usize {
+        let Known { index, taken } = &mut *lock(&self.repeats.known);
+        let mut is_new = |batch| index.whole(batch).is_none() && taken.insert(batch);
+        let batches = batches.take_while(|batch| batch.is_none_or(&mut is_new));
+        let before = self.batches.len();
+        self.batches.extend(batches);
+        self.batches.len() - before
+    }
+
+    /// Remembers the first batches, which were appended together at `now_ns`; `event_counts` has the
+    /// number of events of each.
+    pub(super) fn remember(
+        &self,
+        event_counts: impl Iterator<Item = u32>,
+        appended: &AppendedRun,
+        now_ns: i64,
+    ) {
+        let batches = self.batches.iter().zip(event_counts);
+        let mut pieces = batches
+            .filter_map(|(batch, event_count)| Some((Stamp::of_whole((*batch)?), event_count)))
+            .peekable();
+        if pieces.peek().is_none() {
+            return;
+        }
+        let stored = Stored {
+            chunk: Some(appended.chunk),
+            receipt: Some(appended.receipt.clone()),
+        };
+        let index = &mut lock(&self.repeats.known).index;
+        index.remember(pieces, stored, now_ns);
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        lock(&self.repeats.taken).remove(&self.batch);
+        lock(&self.repeats.known).taken.remove(&self.batch);
+        self.repeats.room.freed();
+    }
+}
+
+impl Drop for Turns<'_> {
+    fn drop(&mut self) {
+        let mut batches = self.batches.iter().flatten().peekable();
+        if batches.peek().is_none() {
+            return;
+        }
+        let taken = &mut lock(&self.repeats.known).taken;
+        for batch in batches {
+            taken.remove(batch);
+        }
         self.repeats.room.freed();
     }
 }
