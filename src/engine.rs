@@ -45,7 +45,7 @@ pub use open::Error;
 use route::{Ended, RunningRoute};
 use signals::{Signal, Signals};
 use slot::Slot;
-use status::Inspect;
+use status::{EnginePhase, Inspect};
 
 /// An engine that has recovered what is on disk and holds its sockets, but takes nothing in yet.
 pub struct Engine {
@@ -133,6 +133,7 @@ impl Engine {
         }
         let mut filters = self.start_filters();
         let inputs = self.start_inputs();
+        self.inspector.enter(EnginePhase::Running);
         tracing::info!(routes = routes.len(), "forebay runs");
         if self.run_until_stop(&routes, inputs.sources.wait()).await == Stop::NothingComes {
             tracing::info!("all inputs have come to their end; delivering what there is");
@@ -240,6 +241,7 @@ impl Engine {
 
     /// Takes no more events; what was taken in is acknowledged.
     async fn stop_inputs(&self, inputs: &RunningInputs, deadline: Instant) {
+        self.inspector.enter(EnginePhase::Stopping);
         self.stopping.cancel();
         if tokio::time::timeout_at(deadline, inputs.ended())
             .await

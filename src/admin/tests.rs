@@ -31,6 +31,7 @@ impl Inspect for Canned {
     fn status(&self) -> Status {
         Status {
             version: "1.2.3",
+            phase: EnginePhase::Running,
             started: Moment(0),
             uptime_s: 1.5,
             health: self.health.clone(),

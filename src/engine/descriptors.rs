@@ -86,7 +86,7 @@ impl Descriptors {
 }
 
 /// How many connections an input may have; `None` if it takes none.
-fn connections_max(input: &InputPlan) -> Option<usize> {
+pub(super) fn connections_max(input: &InputPlan) -> Option<usize> {
     match input {
         InputPlan::Forward(plan) => Some(plan.connections_max),
         InputPlan::Http(plan) => Some(plan.connections_max),

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio_util::task::TaskTracker;
 
+use super::descriptors::connections_max;
 use crate::config::plan::InputPlan;
 use crate::input::{InputContext, InputStats};
 use crate::registry::{BoundInput, BoxError, OpenContext, Registry};
@@ -73,11 +75,14 @@ impl OpenInput {
         context: &OpenContext,
     ) -> Result<Self, BoxError> {
         let bound = registry.open_input(plan, context).await?;
+        let stats = InputStats::default();
+        let connections_max = u64::try_from(connections_max(plan).unwrap_or(0)).unwrap_or(u64::MAX);
+        stats.connections_max.store(connections_max, Relaxed);
         let handle = InputHandle {
             name: Arc::clone(&context.name),
             kind: bound.kind(),
             listen: bound.local_addr()?,
-            stats: Arc::default(),
+            stats: Arc::new(stats),
         };
         Ok(Self { bound, handle })
     }

@@ -1,18 +1,19 @@
 //! The engine seen from outside: everything is read from the store, the schedulers and the
 //! counters at the moment of asking.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use forebay_storage::{ChunkId, ChunkInfo, Phase, Route, Store};
 
 use super::filters::FilterHandle;
 use super::health::Faults;
 use super::inputs::InputHandle;
-use super::route::{Destination, RunningRoute};
+use super::route::{Destination, RunningRoute, lock};
 use super::status::{
-    ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EventCursor, EventPage,
-    FilterReport, Health, InputReport, Inspect, Limits, Moment, RouteReport, Status, Unreadable,
+    ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EnginePhase, EventCursor,
+    EventPage, FilterReport, Health, InputReport, Inspect, Limits, Moment, RouteReport, Status,
+    Unreadable,
 };
 use crate::buffer::IntakeStats;
 use crate::catalog::Catalog;
@@ -30,6 +31,7 @@ mod events;
 pub(super) struct Inspector {
     pub(super) clock: Clock,
     pub(super) started: Now,
+    pub(super) phase: Mutex<EnginePhase>,
     pub(super) store: Arc<Store>,
     pub(super) open_files_max: usize,
     pub(super) catalog: Catalog,
@@ -42,9 +44,22 @@ pub(super) struct Inspector {
     pub(super) faults: Arc<Faults>,
 }
 
+impl Inspector {
+    pub(super) fn enter(&self, phase: EnginePhase) {
+        *lock(&self.phase) = phase;
+    }
+}
+
 impl Inspect for Inspector {
     fn health(&self) -> Health {
         let mut reasons = self.faults.reasons_not_ready();
+        match *lock(&self.phase) {
+            EnginePhase::Starting => reasons.push("starting: nothing is taken in yet".to_owned()),
+            EnginePhase::Running => {}
+            EnginePhase::Stopping => {
+                reasons.push("stopping: nothing is taken in any more".to_owned())
+            }
+        }
         if self.store.is_closed() {
             reasons.push("the store takes nothing any more: a bug; restart".to_owned());
         }
@@ -66,6 +81,7 @@ impl Inspect for Inspector {
             .saturating_sub(self.started.monotonic);
         Status {
             version: env!("CARGO_PKG_VERSION"),
+            phase: *lock(&self.phase),
             started: Moment(self.started.unix_ns),
             uptime_s: uptime.as_secs_f64(),
             health: self.health(),

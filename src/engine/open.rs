@@ -26,6 +26,7 @@ use super::room::Parked;
 use super::route::{Destination, Dropper, LastResorts, RunningRoute};
 use super::signals::Signals;
 use super::slot::Slot;
+use super::status::EnginePhase;
 use super::{Engine, OpenRoute};
 use crate::buffer::{
     Accept, DeadLetterBounds, Direct, Evict, Intake, IntakeStats, PassOn, Repeats, Room,
@@ -154,6 +155,7 @@ pub(super) async fn open(
     let inspector = Inspector {
         clock,
         started: clock.now(),
+        phase: Mutex::new(EnginePhase::Starting),
         store: Arc::clone(&opening.store),
         open_files_max: descriptors.chunk_files,
         catalog,

@@ -75,11 +75,25 @@ pub struct Health {
     pub reasons: Vec<String>,
 }
 
+/// How far the daemon is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnginePhase {
+    /// What is on disk is recovered; nothing is taken in yet.
+    Starting,
+    /// Events are taken in and delivered.
+    Running,
+    /// Nothing is taken in any more.
+    Stopping,
+}
+
 /// The daemon as a whole.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// The program's version.
     pub version: &'static str,
+    /// How far it is in its life.
+    pub phase: EnginePhase,
     /// When it was started.
     pub started: Moment,
     /// How long it has been running.

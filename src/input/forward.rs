@@ -153,8 +153,6 @@ impl ForwardInput {
 impl Shared {
     fn new(plan: ForwardInputPlan, acceptor: Option<TlsAcceptor>, context: InputContext) -> Self {
         let stats = &context.stats;
-        let connections_max = u64::try_from(plan.connections_max).unwrap_or(u64::MAX);
-        stats.connections_max.store(connections_max, Relaxed);
         Self {
             memory: Memory::new(plan.read_memory_max, stats),
             plan,

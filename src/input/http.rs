@@ -110,11 +110,6 @@ impl HttpInput {
     /// Takes events in until the context's stop; returns when all requests under way are answered.
     pub async fn run(self, context: InputContext) {
         let stop = context.stop.clone();
-        let connections_max = u64::try_from(self.plan.connections_max).unwrap_or(u64::MAX);
-        context
-            .stats
-            .connections_max
-            .store(connections_max, Relaxed);
         let server = Server {
             listener: self.listener,
             tls: self.tls,
