@@ -37,6 +37,7 @@ mod route;
 mod signals;
 mod slot;
 pub mod status;
+mod topology;
 
 pub use descriptors::raise_limit as raise_descriptor_limit;
 use inputs::{OpenInput, RunningInputs};

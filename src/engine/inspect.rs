@@ -15,6 +15,7 @@ use super::status::{
     EventPage, FilterReport, Health, InputReport, Inspect, Limits, Moment, RouteReport, Status,
     Unreadable,
 };
+use super::topology::{Live, Topology};
 use crate::buffer::IntakeStats;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Now};
@@ -35,11 +36,8 @@ pub(super) struct Inspector {
     pub(super) store: Arc<Store>,
     pub(super) open_files_max: usize,
     pub(super) catalog: Catalog,
-    /// The plans of `routes`, in the same order.
-    pub(super) plans: Vec<RoutePlan>,
-    pub(super) routes: Vec<Arc<RunningRoute>>,
-    pub(super) inputs: Vec<InputHandle>,
-    pub(super) filters: Vec<FilterHandle>,
+    /// Inputs, filters and routes as they are now: ask once for each answer.
+    pub(super) live: Live,
     pub(super) intake_stats: Arc<IntakeStats>,
     pub(super) faults: Arc<Faults>,
 }
@@ -79,37 +77,32 @@ impl Inspect for Inspector {
             .now()
             .monotonic
             .saturating_sub(self.started.monotonic);
+        let live = self.live.now();
         Status {
             version: env!("CARGO_PKG_VERSION"),
             phase: *lock(&self.phase),
             started: Moment(self.started.unix_ns),
             uptime_s: uptime.as_secs_f64(),
             health: self.health(),
-            inputs: self.inputs.iter().map(input_report).collect(),
-            filters: self.filters.iter().map(filter_report).collect(),
-            routes: self.routes(),
+            inputs: live.inputs.iter().map(input_report).collect(),
+            filters: live.filters.iter().map(filter_report).collect(),
+            routes: self.route_reports(&live),
         }
     }
 
     fn routes(&self) -> Vec<RouteReport> {
-        let now = self.clock.now();
-        let routes = self.routes.iter().zip(&self.plans);
-        routes
-            .map(|(route, plan)| route_report(now, route, plan))
-            .collect()
+        self.route_reports(&self.live.now())
     }
 
     fn chunks(&self, route: &str, query: &ChunkQuery) -> Option<ChunkPage> {
-        let route = self
-            .routes
-            .iter()
-            .find(|running| &*running.state.name == route)?;
-        Some(chunks::page(route, query))
+        let live = self.live.now();
+        Some(chunks::page(live.route(route)?, query))
     }
 
     fn chunk(&self, id: &str) -> Option<ChunkReport> {
         let id = id.parse().ok()?;
-        self.routes
+        let live = self.live.now();
+        live.routes
             .iter()
             .find_map(|route| chunks::report_by_id(route, id))
     }
@@ -143,7 +136,8 @@ impl Inspect for Inspector {
 impl Inspector {
     /// The route, or dead letters, that have a chunk.
     fn holder(&self, id: ChunkId) -> Option<Route> {
-        let holders = self
+        let live = self.live.now();
+        let holders = live
             .routes
             .iter()
             .flat_map(|route| [&route.chunks, &route.dead_letters]);
@@ -153,35 +147,46 @@ impl Inspector {
             .cloned()
     }
 
+    fn route_reports(&self, live: &Topology) -> Vec<RouteReport> {
+        let now = self.clock.now();
+        let routes = live.routes.iter().zip(&live.plans);
+        routes
+            .map(|(route, plan)| route_report(now, route, plan))
+            .collect()
+    }
+
     /// A sentence for each route whose senders are held back now.
-    fn full_routes(&self) -> impl Iterator<Item = String> {
-        let waiting = self
+    fn full_routes(&self) -> Vec<String> {
+        let live = self.live.now();
+        let waiting = live
             .routes
             .iter()
             .filter(|route| route.stats.senders_waiting() > 0);
-        waiting.map(|route| {
+        let sentence = |route: &Arc<RunningRoute>| {
             let count = route.stats.senders_waiting();
             format!(
                 "route {} is full; {count} senders are held back",
                 route.state.name
             )
-        })
+        };
+        waiting.map(sentence).collect()
     }
 
     fn snapshot(&self) -> Snapshot {
         let stats = self.store.stats();
         let catalog = self.catalog.stats();
+        let live = self.live.now();
         Snapshot {
             now_unix_ns: self.clock.now().unix_ns,
             started_unix_ns: self.started.unix_ns,
             is_ready: self.health().ready,
             events_unmatched: self.intake_stats.events_unmatched.load(Relaxed),
-            inputs: self.inputs.iter().map(input_sample).collect(),
-            filters: self.filters.iter().map(filter_sample).collect(),
-            routes: self
+            inputs: live.inputs.iter().map(input_sample).collect(),
+            filters: live.filters.iter().map(filter_sample).collect(),
+            routes: live
                 .routes
                 .iter()
-                .zip(&self.plans)
+                .zip(&live.plans)
                 .map(route_sample)
                 .collect(),
             store: StoreSample {

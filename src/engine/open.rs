@@ -27,6 +27,7 @@ use super::route::{Destination, Dropper, LastResorts, RunningRoute};
 use super::signals::Signals;
 use super::slot::Slot;
 use super::status::EnginePhase;
+use super::topology::{Live, Topology};
 use super::{Engine, OpenRoute};
 use crate::buffer::{
     Accept, DeadLetterBounds, Direct, Evict, Intake, IntakeStats, PassOn, Repeats, Room,
@@ -159,10 +160,12 @@ pub(super) async fn open(
         store: Arc::clone(&opening.store),
         open_files_max: descriptors.chunk_files,
         catalog,
-        plans: plan.routes.clone(),
-        routes: routes.iter().map(|open| Arc::clone(&open.route)).collect(),
-        inputs: inputs.iter().map(|input| input.handle.clone()).collect(),
-        filters,
+        live: Live::new(Topology {
+            plans: plan.routes.clone(),
+            routes: routes.iter().map(|open| Arc::clone(&open.route)).collect(),
+            inputs: inputs.iter().map(|input| input.handle.clone()).collect(),
+            filters,
+        }),
         intake_stats,
         faults: Arc::clone(&opening.faults),
     };
