@@ -21,7 +21,7 @@ use crate::meta::ChunkMeta;
 use crate::observer::{ChunkInfo, Phase, SlotInfo};
 use crate::reader::Frame;
 use crate::receipt::Progress;
-use crate::route::{RouteInner, RouteTotals};
+use crate::route::{RouteInner, RouteOptions, RouteTotals};
 use crate::sync::{Mutex, lock};
 
 mod append;
@@ -38,6 +38,8 @@ pub(crate) use sync::SyncGoal;
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) route: Arc<RouteInner>,
+    /// The route's when the chunk was opened.
+    pub(crate) options: Arc<RouteOptions>,
     pub(crate) header: Header,
     pub(crate) meta: Arc<ChunkMeta>,
     seed: Seed,
@@ -219,6 +221,7 @@ impl Chunk {
         };
         Chunk {
             route: Arc::clone(route),
+            options: route.options(),
             seed: Seed::new(header.id),
             header,
             meta,

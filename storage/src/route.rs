@@ -10,6 +10,7 @@ use crate::error::{AppendError, ClaimError, ReadError};
 use crate::header::SealReason;
 use crate::id::ChunkId;
 use crate::key::ChunkKey;
+use crate::layout::MAX_DESTINATIONS;
 use crate::meta::DeadNote;
 use crate::observer::ChunkInfo;
 use crate::reader::Reader;
@@ -193,7 +194,7 @@ impl Route {
     pub fn totals(&self) -> RouteTotals {
         let mut totals = RouteTotals {
             file_bytes: self.0.space.used(),
-            limit_bytes: self.0.options.total_limit_bytes,
+            limit_bytes: self.0.space.limit(),
             ..RouteTotals::default()
         };
         self.0.for_each_chunk(|chunk| chunk.add_to(&mut totals));
@@ -205,8 +206,21 @@ impl Route {
         self.0.space.used()
     }
 
-    /// The options it was opened with.
-    pub fn options(&self) -> &RouteOptions {
-        &self.0.options
+    /// How it stores events.
+    pub fn options(&self) -> Arc<RouteOptions> {
+        self.0.options()
+    }
+
+    /// Stores events as `options` say from now on. Chunks that are there keep what they were opened
+    /// with: what they owe to whom, and what an append to them meant. Those that take appends and do
+    /// not suit are sealed, so that appends go to new ones; a lower limit deletes nothing.
+    ///
+    /// # Panics
+    /// If there are more destinations than [`crate::MAX_DESTINATIONS`].
+    pub fn set_options(&self, options: RouteOptions, now_ns: i64) {
+        assert!(options.destinations.len() <= MAX_DESTINATIONS);
+        for id in self.0.set_options(options) {
+            self.seal(id, SealReason::Request, now_ns);
+        }
     }
 }

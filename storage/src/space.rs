@@ -6,14 +6,14 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(crate) struct Space {
     used: AtomicU64,
-    limit: u64,
+    limit: AtomicU64,
 }
 
 impl Space {
     pub(crate) fn new(limit: u64) -> Space {
         Space {
             used: AtomicU64::new(0),
-            limit,
+            limit: AtomicU64::new(limit),
         }
     }
 
@@ -21,9 +21,19 @@ impl Space {
         self.used.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// What is there already stays, also beyond a lower limit.
+    pub(crate) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
     /// Takes `bytes` if they fit below the limit.
     pub(crate) fn reserve(&self, bytes: u64) -> bool {
-        let fits = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limit);
+        let limit = self.limit();
+        let fits = |used: u64| used.checked_add(bytes).filter(|used| *used <= limit);
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
             .is_ok()
@@ -49,7 +59,12 @@ mod tests {
         let space = Space::new(100);
         assert!(space.reserve(60) && !space.reserve(41) && space.reserve(40));
         assert!(!space.reserve(u64::MAX));
+        space.set_limit(50);
+        assert!(
+            space.used() == 100 && !space.reserve(0),
+            "what is there stays"
+        );
         space.release(100);
-        assert_eq!(space.used(), 0);
+        assert!(space.used() == 0 && space.reserve(50) && !space.reserve(1));
     }
 }

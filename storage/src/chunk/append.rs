@@ -74,7 +74,7 @@ impl Chunk {
     /// The first entries that the chunk takes before it is full; none if it is not empty and the
     /// first would make it too large.
     fn fitting<'e, 'a>(&self, entries: &'e [Entry<'a>]) -> &'e [Entry<'a>] {
-        let limit_bytes = self.route.options.chunk_limit_bytes;
+        let limit_bytes = self.options.chunk_limit_bytes;
         let mut contents = lock(&self.state).contents;
         let mut count = 0;
         for entry in entries {
@@ -94,7 +94,7 @@ impl Chunk {
 
     /// Why the chunk should take no more appends, if it should not.
     fn is_full(&self, contents: &Contents) -> Option<SealReason> {
-        let options = &self.route.options;
+        let options = &self.options;
         if contents.payload_len >= options.full_bytes() {
             Some(SealReason::Size)
         } else if options
@@ -164,7 +164,7 @@ impl Chunk {
         }
         let exact = align_up(end, BLOCK_LEN);
         let full = align_up(
-            self.data_start() + self.route.options.chunk_limit_bytes,
+            self.data_start() + self.options.chunk_limit_bytes,
             BLOCK_LEN,
         );
         let doubled = writer.file_len.saturating_mul(2).min(full).max(exact);
@@ -180,7 +180,7 @@ impl Chunk {
         let more = len - writer.file_len;
         if !self.route.space.reserve(more) {
             return Err(AppendError::Full {
-                limit_bytes: self.route.options.total_limit_bytes,
+                limit_bytes: self.route.space.limit(),
             });
         }
         if writer.status == WriterStatus::Unborn && len == BLOCK_LEN {
@@ -240,7 +240,7 @@ impl Chunk {
             entries.iter().for_each(|entry| state.contents.add(entry));
             state.contents.end = writer.end;
         };
-        if self.route.options.durability == Durability::Disk {
+        if self.options.durability == Durability::Disk {
             self.wrote(lease, change);
         } else {
             let mut state = lock(&self.state);
@@ -256,7 +256,7 @@ impl Chunk {
 
     fn receipt(&self, end: u64) -> Receipt {
         let progress = Arc::clone(lock(&self.state).progress.get_or_insert_default());
-        match self.route.options.durability {
+        match self.options.durability {
             Durability::Disk => Receipt::new(progress, end),
             Durability::Memory => Receipt::new(progress, 0),
         }

@@ -16,7 +16,7 @@ impl Chunk {
     pub(crate) fn reader(self: &Arc<Chunk>) -> Result<Reader, ReadError> {
         let data_end = {
             let state = lock(&self.state);
-            match (state.phase, self.route.options.durability) {
+            match (state.phase, self.options.durability) {
                 (Phase::Purged, _) => return Err(ReadError::Unknown),
                 (Phase::Staged | Phase::Sealed, Durability::Disk) => state.durable.end,
                 _ => state.contents.end,

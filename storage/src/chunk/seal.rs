@@ -46,7 +46,7 @@ impl Chunk {
             Ok(lease) => self.wrote(lease, |_| ()),
             Err(error) => self.seal_unrecorded(error),
         }
-        if self.route.options.durability == Durability::Memory {
+        if self.options.durability == Durability::Memory {
             self.become_queued(&mut lock(&self.state));
         }
     }

@@ -103,7 +103,7 @@ impl Chunk {
         let mut state = lock(&self.state);
         state.is_latched = true;
         state.has_remains = true;
-        if self.route.options.durability == Durability::Disk {
+        if self.options.durability == Durability::Disk {
             state.contents = state.durable_contents(self.data_start());
         }
         let sealed_ns = state

@@ -30,7 +30,8 @@ const PIECE_LEN: u64 = 1 << 20;
 /// that are sealed now are delivered.
 pub(super) fn recover(route: &Arc<RouteInner>, entries: &[DirEntry]) -> Recovered {
     let mut recovered = Recovered::default();
-    let mut planner = Planner::new(&route.options.destinations);
+    let options = route.options();
+    let mut planner = Planner::new(&options.destinations);
     let mut others = Vec::new();
     let newest_first = entries.rchunks(SCANNED_AT_A_TIME);
     let scan = |entries| scan_entries(&*route.shared.fs, &route.dir, entries).into_iter();

@@ -19,13 +19,17 @@ use crate::observer::Observer;
 use crate::quarantine::Quarantine;
 use crate::space::Space;
 use crate::store::Shared;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 pub(crate) struct RouteInner {
     pub(crate) name: Arc<str>,
-    destinations: Arc<[String]>,
     pub(crate) dir: PathBuf,
-    pub(crate) options: RouteOptions,
+    settings: Mutex<Settings>,
+    /// As in `settings`, for every append to look at.
+    chunk_limit_bytes: AtomicU64,
+    /// Whether there may be chunks that no sync was asked for.
+    has_unsynced: AtomicBool,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) quarantine: Quarantine,
@@ -40,6 +44,21 @@ impl std::fmt::Debug for RouteInner {
         out.debug_struct("RouteInner")
             .field("dir", &self.dir)
             .finish_non_exhaustive()
+    }
+}
+
+/// How the route stores events from now on. A chunk keeps those that it was opened with.
+struct Settings {
+    options: Arc<RouteOptions>,
+    destinations: Arc<[String]>,
+}
+
+impl Settings {
+    fn new(options: RouteOptions) -> Settings {
+        Settings {
+            destinations: options.destinations.clone().into(),
+            options: Arc::new(options),
+        }
     }
 }
 
@@ -93,9 +112,10 @@ impl RouteInner {
         let (name, dir, stage) = (name.into(), dir.to_owned(), Mutex::default());
         RouteInner {
             name,
-            destinations: options.destinations.clone().into(),
             dir,
-            options,
+            chunk_limit_bytes: AtomicU64::new(options.chunk_limit_bytes),
+            has_unsynced: AtomicBool::new(options.durability == Durability::Memory),
+            settings: Mutex::new(Settings::new(options)),
             observer,
             shared,
             quarantine,
@@ -103,6 +123,35 @@ impl RouteInner {
             is_on_volume,
             stage,
         }
+    }
+
+    /// How events are stored from now on.
+    pub(crate) fn options(&self) -> Arc<RouteOptions> {
+        Arc::clone(&lock(&self.settings).options)
+    }
+
+    fn destinations(&self) -> Arc<[String]> {
+        Arc::clone(&lock(&self.settings).destinations)
+    }
+
+    /// Stores events as `options` say from now on. Returns the staged chunks that were opened with
+    /// others that do not suit.
+    pub(super) fn set_options(&self, options: RouteOptions) -> Vec<ChunkId> {
+        if options.durability == Durability::Memory {
+            self.has_unsynced.store(true, Ordering::Relaxed);
+        }
+        self.chunk_limit_bytes
+            .store(options.chunk_limit_bytes, Ordering::Relaxed);
+        self.space.set_limit(options.total_limit_bytes);
+        // While no chunk is opened: each is of the old options and listed here, or of the new ones.
+        let stage = lock(&self.stage);
+        let by_key = std::iter::once(&stage.plain).chain(stage.noted.values());
+        let unsuited = by_key
+            .flatten()
+            .filter(|chunk| !chunk.0.options.suit(&options));
+        let unsuited = unsuited.map(|OfKey(chunk)| chunk.id()).collect();
+        *lock(&self.settings) = Settings::new(options);
+        unsuited
     }
 
     pub(crate) fn chunk_path(&self, id: ChunkId) -> PathBuf {
@@ -119,7 +168,7 @@ impl RouteInner {
         append: &Append<'a>,
     ) -> Result<Entry<'a>, AppendError> {
         let payload_len = append.payload.len() as u64;
-        let limit_bytes = self.options.chunk_limit_bytes;
+        let limit_bytes = self.chunk_limit_bytes.load(Ordering::Relaxed);
         if payload_len > limit_bytes {
             return Err(AppendError::TooLarge {
                 payload_len,
@@ -199,7 +248,7 @@ impl RouteInner {
             return Ok(Arc::clone(&chunk.0));
         }
         let id = self.unused_id(now_ns, &stage);
-        let chunk = self.unborn(id, now_ns, key, note, Arc::clone(&self.destinations))?;
+        let chunk = self.unborn(id, now_ns, key, note, self.destinations())?;
         let chunk = Arc::new(chunk);
         stage.stage(&chunk);
         Ok(chunk)
@@ -207,12 +256,13 @@ impl RouteInner {
 
     /// The metadata of a chunk that was found, sharing with the route what they have in common.
     pub(crate) fn sharing(&self, meta: &Arc<ChunkMeta>) -> Arc<ChunkMeta> {
-        if meta.route != self.name || meta.destinations != self.destinations {
+        let destinations = self.destinations();
+        if meta.route != self.name || meta.destinations != destinations {
             return Arc::clone(meta);
         }
         Arc::new(ChunkMeta {
             route: Arc::clone(&self.name),
-            destinations: Arc::clone(&self.destinations),
+            destinations,
             key: meta.key.clone(),
             note: meta.note.clone(),
         })
@@ -288,10 +338,14 @@ impl RouteInner {
 
     /// Chunks with writes that no sync is asked for: those of routes that do not wait for it.
     pub(crate) fn mark_unsynced(&self) {
-        if self.options.durability == Durability::Memory {
-            let chunks: Vec<_> = lock(&self.stage).chunks.values().cloned().collect();
-            chunks.iter().for_each(|chunk| chunk.ask_for_sync());
+        if !self.has_unsynced.load(Ordering::Relaxed) {
+            return;
         }
+        let chunks: Vec<_> = lock(&self.stage).chunks.values().cloned().collect();
+        let unsynced = chunks
+            .iter()
+            .filter(|chunk| chunk.options.durability == Durability::Memory);
+        unsynced.for_each(|chunk| chunk.ask_for_sync());
     }
 
     /// Forgets all chunks, when the store is closed: they refer to the route.

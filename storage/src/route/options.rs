@@ -14,7 +14,7 @@ pub enum Durability {
 }
 
 /// How a route stores its events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteOptions {
     /// Who must confirm each chunk; at most [`crate::MAX_DESTINATIONS`].
     pub destinations: Vec<String>,
@@ -31,6 +31,14 @@ pub struct RouteOptions {
 }
 
 impl RouteOptions {
+    /// Whether a chunk that was opened with these takes the appends of a route with `others`.
+    pub(crate) fn suit(&self, others: &RouteOptions) -> bool {
+        RouteOptions {
+            total_limit_bytes: others.total_limit_bytes,
+            ..self.clone()
+        } == *others
+    }
+
     pub(crate) fn full_bytes(&self) -> u64 {
         share_of(self.chunk_limit_bytes, self.chunk_full_threshold)
     }

@@ -482,3 +482,50 @@ fn a_separate_chunk_that_was_not_sealed_takes_nothing_after_a_restart() {
     rig.store.sync();
     assert!(rig.route.claim_for(id, "archive").is_ok());
 }
+
+#[test]
+fn options_that_change_go_for_new_chunks_and_what_is_there_keeps_its_own() {
+    let rig = rig();
+    rig.append("a", b"before");
+    rig.append("b", b"before");
+    let changed = RouteOptions {
+        total_limit_bytes: 64 * 1024,
+        ..two_destinations()
+    };
+    rig.route.set_options(changed.clone(), 5);
+    assert_eq!(*rig.route.options(), changed);
+    rig.append("a", b"after");
+    rig.store.sync();
+    let chunks = rig.route.chunks();
+    let owed: Vec<_> = chunks
+        .iter()
+        .map(|chunk| (chunk.is_staged(), chunk.destinations().len()))
+        .collect();
+    assert_eq!(owed, [(false, 1), (false, 1), (true, 2)]);
+    assert!(rig.route.claim_for(chunks[0].id, "out").is_ok());
+    assert!(rig.route.claim_for(chunks[0].id, "archive").is_err());
+
+    // A limit of the whole concerns no chunk.
+    let larger = RouteOptions {
+        total_limit_bytes: 1 << 20,
+        ..changed
+    };
+    rig.route.set_options(larger, 6);
+    assert!(rig.route.chunks()[2].is_staged());
+    assert_eq!(rig.route.totals().limit_bytes, 1 << 20);
+}
+
+#[test]
+fn what_was_stored_without_a_sync_is_synced_with_the_store_also_when_the_route_waits_now() {
+    let memory = RouteOptions {
+        durability: Durability::Memory,
+        ..options()
+    };
+    let rig = rig_on(&SimFs::new(), memory);
+    rig.append("a", b"unsynced");
+    rig.route.set_options(options(), 5);
+    rig.store.sync();
+    let fs = rig.fs.after_power_cut(1);
+    let rig = rig_on(&fs, options());
+    assert_eq!(rig.all_payloads(), [b"unsynced"]);
+}

@@ -56,7 +56,7 @@ fn pass_rounds(rig: &Rig) {
 /// Whether a power cut that spares nothing unsynced brings a chunk's file back.
 fn comes_back(rig: &Rig, id: ChunkId) -> bool {
     let image = rig.fs.after_power_cut_leaving(Survivors::Nothing);
-    let rig = rig_on(&image, rig.route.options().clone());
+    let rig = rig_on(&image, RouteOptions::clone(&rig.route.options()));
     rig.route.chunk(id).is_some()
 }
 
