@@ -20,6 +20,7 @@ use crate::config::plan::FlushMode;
 
 mod books;
 mod ending;
+mod handover;
 mod parking;
 mod queries;
 mod retry;
@@ -54,6 +55,8 @@ pub struct Scheduler {
     to_expire: VecDeque<(ChunkId, usize)>,
     to_seal: VecDeque<(ChunkId, SealReason)>,
     is_paused: bool,
+    /// A successor decides.
+    is_retired: bool,
     next_serial: Serial,
     next_delivery: u64,
 }
@@ -84,6 +87,7 @@ impl Scheduler {
             to_expire: VecDeque::new(),
             to_seal: VecDeque::new(),
             is_paused: false,
+            is_retired: false,
             next_serial: 0,
             next_delivery: 0,
         }
@@ -228,6 +232,9 @@ impl Scheduler {
 
     /// The next thing to do at `now`; call it until it gives nothing.
     pub fn poll(&mut self, now: Now) -> Option<Decision> {
+        if self.is_retired {
+            return self.next_take_back(now);
+        }
         if let Some((chunk, reason)) = self.next_to_seal(now) {
             return Some(Decision::Seal { chunk, reason });
         }
@@ -248,6 +255,12 @@ impl Scheduler {
     /// When [`poll`](Self::poll) may have something to do though nothing happens before.
     #[must_use]
     pub fn next_wakeup(&self) -> Wakeup {
+        if self.is_retired {
+            return Wakeup {
+                monotonic: self.take_backs.next_at(),
+                unix_ns: None,
+            };
+        }
         let timers = [
             self.ages.next_at(),
             self.take_backs.next_at(),

@@ -137,6 +137,11 @@ impl Rest {
         Self { event_count, cut }
     }
 
+    /// How many events the whole chunk has.
+    pub(super) fn event_count(&self) -> u64 {
+        self.event_count
+    }
+
     /// What is owed, to be cut into parts.
     pub(super) fn cut(&mut self) -> &mut Remainder {
         let event_count = self.event_count;
@@ -226,7 +231,7 @@ impl Scheduler {
     }
 
     /// A chunk owes nothing to a destination any more.
-    pub(super) fn settle(&mut self, chunk: ChunkId, destination: usize) {
+    pub fn settle(&mut self, chunk: ChunkId, destination: usize) {
         let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return;
         };

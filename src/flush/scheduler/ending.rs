@@ -261,7 +261,7 @@ impl Scheduler {
     }
 
     /// What the catalogue is to know of a chunk at a destination.
-    fn history(&mut self, now: Now, chunk: ChunkId, destination: usize) -> RetryState {
+    pub(super) fn history(&mut self, now: Now, chunk: ChunkId, destination: usize) -> RetryState {
         let Some(debt) = self.debt(chunk, destination) else {
             return RetryState::none(now.unix_ns);
         };

@@ -548,6 +548,7 @@ fn a_purged_chunk_is_forgotten_even_in_flight() {
     assert_eq!(scheduler.next_wakeup(), Wakeup::default());
 }
 
+mod handover;
 mod last_resorts;
 
 proptest::proptest! {
