@@ -12,6 +12,7 @@ use crate::msgpack;
 
 mod dead_letters;
 mod direct;
+mod lead;
 mod ready;
 mod repeats;
 mod room;
@@ -22,6 +23,8 @@ mod stats;
 
 pub use dead_letters::DeadLetterBounds;
 pub use direct::{Direct, PassOn, Passing};
+use lead::Lead;
+pub use lead::Left;
 pub use ready::READY_SIZE_MAX;
 pub use repeats::Repeats;
 pub use room::Room;
@@ -147,14 +150,21 @@ pub trait Accept: Send + Sync + 'static {
 /// The way in, shared by all inputs. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
-    accept: Arc<dyn Accept>,
+    lead: Arc<Lead>,
 }
 
 impl Intake {
     /// An intake that hands its batches to `accept`.
     #[must_use]
     pub fn new(accept: Arc<dyn Accept>) -> Self {
-        Self { accept }
+        let lead = Arc::new(Lead::to(accept));
+        Self { lead }
+    }
+
+    /// Hands its batches, and those of its clones, to `accept` from now on. Batches that are on their
+    /// way go there to their end.
+    pub fn lead_to(&self, accept: Arc<dyn Accept>) -> Left {
+        self.lead.turn_to(accept)
     }
 
     /// Takes one batch in. When this returns `Ok`, all of it is appended (but perhaps not yet
@@ -166,7 +176,14 @@ impl Intake {
     /// # Errors
     /// [`Refused`]: the batch must not be acknowledged.
     pub async fn accept(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
-        self.accept.accept(batch).await
+        loop {
+            let way = self.lead.now();
+            match way.accept.accept(batch).await {
+                // Its route is gone, but the daemon is not: there is another way now.
+                Err(Refused::Stopping) if !self.lead.is(&way) => {}
+                done => return done,
+            }
+        }
     }
 
     /// Takes the first of `batches` at once, and as many of those behind it as go the same way:
@@ -177,7 +194,7 @@ impl Intake {
     /// malformed, a repeat, or there is no room. [`Self::accept`] finds out.
     #[must_use]
     pub fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<Ready> {
-        self.accept.accept_ready(batches)
+        self.lead.now().accept.accept_ready(batches)
     }
 }
 

@@ -84,6 +84,15 @@ pub enum DecoderPlan {
     Text,
 }
 
+impl PartialEq for DecoderPlan {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
 impl DecoderPlan {
     /// The names of all decoders.
     pub const NAMES: [&str; 5] = ["json", "msgpack", "logfmt", "regex", "text"];

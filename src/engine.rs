@@ -233,7 +233,7 @@ impl Engine {
         let closed = async {
             // A panic in it has been logged.
             let _ = task.await;
-            strain.close().await;
+            strain.close(|_| false).await;
         };
         if tokio::time::timeout_at(deadline, closed).await.is_err() {
             tracing::warn!("filters did not stop in time; what they had gathered is lost");

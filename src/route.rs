@@ -35,6 +35,12 @@ pub struct TagMatcher {
     patterns: Vec<Automaton>,
 }
 
+impl PartialEq for TagMatcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 /// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("pattern `{pattern}`: {fault} at position {position}")]

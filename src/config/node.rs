@@ -38,8 +38,15 @@ impl Node {
     }
 }
 
+/// By what is written, wherever it stands.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
 /// What a value is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     /// Nothing or `~`; the word `null` is a scalar, as it is the name of an output.
     Empty,
@@ -56,6 +63,12 @@ pub(super) enum Kind {
 pub(super) struct Entry {
     pub(super) key: At<String>,
     pub(super) node: Node,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key.value == other.key.value && self.node == other.node
+    }
 }
 
 /// Reads `text`; on a syntax error says so in `problems` and gives `None`.

@@ -13,6 +13,7 @@ use crate::decoder::{DecoderPlan, TimeKey};
 use crate::event::Record;
 
 mod filter;
+mod secrets;
 
 pub use filter::{
     FieldPattern, FilterKind, FilterPlan, GrepPlan, HeartbeatWatchPlan, OnError, ParserPlan,
@@ -20,7 +21,7 @@ pub use filter::{
 };
 
 /// The whole configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Where everything on disk lives.
     pub data_dir: PathBuf,
@@ -43,7 +44,7 @@ pub struct Plan {
 }
 
 /// How logs are written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogPlan {
     /// A filter as `tracing-subscriber` reads it, e.g. `info` or `forebay=debug`.
     pub filter: String,
@@ -52,14 +53,14 @@ pub struct LogPlan {
 }
 
 /// The admin API.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AdminPlan {
     /// Where it listens.
     pub listen: SocketAddr,
 }
 
 /// One input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum InputPlan {
     /// The Fluent forward protocol.
     Forward(ForwardInputPlan),
@@ -76,7 +77,7 @@ pub enum InputPlan {
 }
 
 /// An input for the Fluent forward protocol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ForwardInputPlan {
     /// TCP address (and UDP, for heartbeats).
     pub listen: SocketAddr,
@@ -109,7 +110,7 @@ pub struct ServerSecurity {
 }
 
 /// The server's side of TLS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerTls {
     /// PEM file with the certificate chain.
     pub cert_path: PathBuf,
@@ -121,7 +122,7 @@ pub struct ServerTls {
 }
 
 /// The client's side of TLS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClientTls {
     /// PEM file with the authorities to trust; `None`: the system's.
     pub ca_path: Option<PathBuf>,
@@ -132,7 +133,7 @@ pub struct ClientTls {
 }
 
 /// A client certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClientIdentity {
     /// PEM file with the certificate chain.
     pub cert_path: PathBuf,
@@ -141,7 +142,7 @@ pub struct ClientIdentity {
 }
 
 /// An input for events in HTTP requests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HttpInputPlan {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -161,7 +162,7 @@ pub struct HttpInputPlan {
 }
 
 /// An input from standard input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StdinInputPlan {
     /// The tag of its events; not empty.
     pub tag: String,
@@ -174,7 +175,7 @@ pub struct StdinInputPlan {
 }
 
 /// An input that makes events up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DummyInputPlan {
     /// The tag of its events; not empty.
     pub tag: String,
@@ -189,7 +190,7 @@ pub struct DummyInputPlan {
 }
 
 /// An input of what the daemon itself logs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct InternalInputPlan {
     /// What its events' tags begin with; not empty.
     pub tag: String,
@@ -228,7 +229,7 @@ impl LogLevel {
 }
 
 /// One route.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RoutePlan {
     /// Its name; also the name of its directory.
     pub name: String,
@@ -246,7 +247,7 @@ pub struct RoutePlan {
 }
 
 /// How a route groups, keeps and flushes its events.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BufferPlan {
     /// What groups events into chunks.
     pub keys: crate::chunk_key::KeySpec,
@@ -391,7 +392,7 @@ pub enum RetryKind {
 }
 
 /// One output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum OutputPlan {
     /// To servers that speak the Fluent forward protocol.
     Forward(ForwardOutputPlan),
@@ -408,7 +409,7 @@ pub enum OutputPlan {
 }
 
 /// An output to servers that speak the Fluent forward protocol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ForwardOutputPlan {
     /// The servers; not empty.
     pub servers: Vec<ForwardServer>,
@@ -510,7 +511,7 @@ pub enum HttpFormat {
 }
 
 /// An output to files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FileOutputPlan {
     /// The file's path, with placeholders.
     pub path: crate::placeholder::Template,
@@ -541,7 +542,7 @@ pub enum FileFormat {
 }
 
 /// An output to standard output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StdoutOutputPlan {
     /// What is written for each event.
     pub format: FileFormat,

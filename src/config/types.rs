@@ -155,6 +155,7 @@ impl<'a> Reading<'a> {
             type_name,
             buffer_defaults: read.settings.buffer_defaults(),
             settings: Arc::new(read.settings),
+            written: Arc::new(node.clone()),
             templates: read.templates,
         })
     }
@@ -168,6 +169,8 @@ pub struct OtherPlan {
     /// What its routes' buffers are by default.
     pub buffer_defaults: BufferDefaults,
     settings: Arc<dyn Held>,
+    /// What the settings were read from, secrets included: it is compared and never shown.
+    written: Arc<Node>,
     /// The texts with placeholders that the user wrote, and where.
     pub(super) templates: Vec<(Template, Position)>,
 }
@@ -177,6 +180,15 @@ impl OtherPlan {
     #[must_use]
     pub fn settings<S: Settings>(&self) -> Option<&S> {
         (*self.settings).as_any().downcast_ref()
+    }
+}
+
+/// Settings are alike if the same is written; what a type's settings are need not be comparable.
+impl PartialEq for OtherPlan {
+    fn eq(&self, other: &Self) -> bool {
+        self.type_name == other.type_name
+            && self.buffer_defaults == other.buffer_defaults
+            && self.written == other.written
     }
 }
 

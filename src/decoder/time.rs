@@ -9,7 +9,7 @@ use crate::chunk_key::Zone;
 use crate::event::{Timestamp, Value};
 
 /// Where the time stands and how it is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeKey {
     /// The field.
     pub field: String,

@@ -37,7 +37,7 @@ pub struct Link {
     /// What becomes of an event that it fails on.
     pub on_error: OnError,
     /// The filter.
-    pub filter: Box<dyn Filter>,
+    pub filter: Arc<dyn Filter>,
     /// Its counters.
     pub stats: Arc<FilterStats>,
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::chain::{Chain, Dead, Portion, Strained};
+use super::chain::{Chain, Dead, Link, Portion, Strained};
 use super::stats::{FilterStats, add};
 use crate::buffer::{
     Accept, Failed, Incoming, Pending, Ready, Refused, Router, malformed, unhurried,
@@ -62,6 +62,8 @@ struct Timer {
 #[derive(Debug, Default)]
 struct Leftovers {
     waiting: Mutex<VecDeque<Portion>>,
+    /// Nobody looks at them any more.
+    is_closed: AtomicBool,
     added: Notify,
     /// By filter.
     stats: Vec<Arc<FilterStats>>,
@@ -98,14 +100,22 @@ impl Strain {
         tokio::join!(ticking, self.drive_leftovers(&stop));
     }
 
-    /// The filters' last calls, in their order. What they inject, and what was left, is stored as far
-    /// as there is room; the rest is counted as lost.
-    pub async fn close(&self) {
-        for filter in 0..self.chain.links().len() {
-            let strained = self.tick(filter, true);
-            self.try_all(strained).await;
+    /// The filters, in their order.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        self.chain.links()
+    }
+
+    /// The filters' last calls, in their order; those that `goes_on` elsewhere are left alone. What
+    /// they inject, and what was left, is stored as far as there is room; the rest is counted as lost.
+    pub async fn close(&self, goes_on: impl Fn(&Link) -> bool) {
+        for (filter, link) in self.chain.links().iter().enumerate() {
+            if !goes_on(link) {
+                let strained = self.tick(filter, true);
+                self.try_all(strained).await;
+            }
         }
-        let left: Vec<_> = self.leftovers.waiting().drain(..).collect();
+        let left: Vec<_> = self.leftovers.close();
         for portion in left {
             if self.insist_once(&portion).await.is_err() {
                 self.leftovers.lose(&portion);
@@ -359,10 +369,17 @@ impl Leftovers {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All that are left; no more are taken.
+    fn close(&self) -> Vec<Portion> {
+        let mut waiting = self.waiting();
+        self.is_closed.store(true, SeqCst);
+        waiting.drain(..).collect()
+    }
+
     fn add(&self, portion: Portion) {
         {
             let mut waiting = self.waiting();
-            if waiting.len() >= LEFTOVERS_MAX {
+            if waiting.len() >= LEFTOVERS_MAX || self.is_closed.load(SeqCst) {
                 drop(waiting);
                 return self.lose(&portion);
             }

@@ -45,7 +45,7 @@ impl Rig {
             name: plan.name.as_str().into(),
             matcher: plan.matcher,
             on_error: plan.on_error,
-            filter: open(plan.kind, now).unwrap(),
+            filter: open(plan.kind, now).unwrap().into(),
             stats: Arc::default(),
         });
         Self::of(links.collect())
@@ -134,7 +134,7 @@ pub(super) fn link(name: &str, filter: impl Filter, on_error: OnError) -> Link {
         name: name.into(),
         matcher: None,
         on_error,
-        filter: Box::new(filter),
+        filter: Arc::new(filter),
         stats: Arc::default(),
     }
 }

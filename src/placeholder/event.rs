@@ -15,7 +15,7 @@ use super::tag_part;
 use crate::event::{Event, FieldPath, Value};
 
 /// A text with placeholders that an event fills, compiled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventTemplate {
     text: String,
     pieces: Vec<Piece>,

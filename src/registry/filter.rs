@@ -1,5 +1,7 @@
 //! Filters by their type.
 
+use std::sync::Arc;
+
 use super::{BoxError, OpenContext, Plugin, Registry};
 use crate::config::plan::{FilterKind, FilterPlan, OtherPlan};
 use crate::filter::{self, Filter, Link};
@@ -65,7 +67,7 @@ impl Registry {
             name: plan.name.as_str().into(),
             matcher: plan.matcher.clone(),
             on_error: plan.on_error,
-            filter,
+            filter: Arc::from(filter),
             stats: Default::default(),
         })
     }

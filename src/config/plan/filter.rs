@@ -11,7 +11,7 @@ use crate::placeholder::event::EventTemplate;
 use crate::route::TagMatcher;
 
 /// One filter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FilterPlan {
     /// Its name.
     pub name: String,
@@ -35,7 +35,7 @@ pub enum OnError {
 }
 
 /// What a filter does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum FilterKind {
     /// Keeps or drops by patterns.
     Grep(GrepPlan),
@@ -76,7 +76,7 @@ impl FilterKind {
 }
 
 /// Keeps or drops by patterns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GrepPlan {
     /// An event is kept if these match; every one, or any.
     pub keep: Vec<FieldPattern>,
@@ -97,8 +97,14 @@ pub struct FieldPattern {
     pub pattern: Regex,
 }
 
+impl PartialEq for FieldPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.pattern.as_str() == other.pattern.as_str()
+    }
+}
+
 /// Edits fields.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordTransformerPlan {
     /// Fields that are added or replaced.
     pub add: Vec<(String, EventTemplate)>,
@@ -111,7 +117,7 @@ pub struct RecordTransformerPlan {
 }
 
 /// Decodes a field.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ParserPlan {
     /// The field.
     pub key: FieldPath,
@@ -126,14 +132,14 @@ pub struct ParserPlan {
 }
 
 /// Gives other tags.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RewriteTagPlan {
     /// The first rule that matches decides.
     pub rules: Vec<RewriteRule>,
 }
 
 /// When an event gets which tag.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RewriteRule {
     /// What has to match.
     pub field: FieldPattern,
@@ -144,7 +150,7 @@ pub struct RewriteRule {
 }
 
 /// Chooses routes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteFilterPlan {
     /// Instead of the route that the tag leads to.
     pub only: Option<Vec<String>>,
@@ -155,7 +161,7 @@ pub struct RouteFilterPlan {
 }
 
 /// Tells of sources that are silent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HeartbeatWatchPlan {
     /// The field that tells sources apart; `None`: the tag does.
     pub key: Option<FieldPath>,
@@ -172,7 +178,7 @@ pub struct HeartbeatWatchPlan {
 }
 
 /// What is told at the end of each interval.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WindowPlan {
     /// The fields whose values events are told apart by; with none, the tag does.
     pub keys: Vec<FieldPath>,
@@ -187,7 +193,7 @@ pub struct WindowPlan {
 }
 
 /// Sums numbers up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RollupPlan {
     /// When and by what.
     pub window: WindowPlan,
