@@ -14,7 +14,8 @@
 //!   a small [`Journal`]: a killed process leaves the file or the record, or both. The catalogue would
 //!   not do: sled keeps what it was told in memory for seconds.
 //! - At the start both are read into the [`Index`], newest chunks first: those that were sealed within
-//!   the window, until the number or [`LOAD_BYTES_MAX`] is reached. Frames are read whole: only one with
+//!   the window, until the number or [`LOAD_BYTES_MAX`] is reached. Small chunks are read once, by the store's
+//!   recovery, and shown to us; the others are opened for it. Frames are read whole: only one with
 //!   a sound body may be acknowledged once more. What they hold is synced first, since a repeat of it is
 //!   acknowledged without a sync of its own.
 //!
@@ -71,7 +72,7 @@ pub struct Repeats {
     /// `None` if its files cannot be used: then nothing outlives its chunk.
     journal: Mutex<Option<Journal>>,
     /// What has been found on disk, until [`Repeats::loaded`].
-    loading: Mutex<Option<Vec<Found>>>,
+    loading: Mutex<Option<Loading>>,
     /// Where senders wait whose batch somebody else is storing.
     room: Room,
     journal_failures: AtomicU64,
@@ -82,6 +83,23 @@ struct Known {
     index: Index,
     /// Batches that are being stored at this moment.
     taken: HashSet<Fingerprint, Seed>,
+}
+
+/// What is known before the work begins.
+#[derive(Default)]
+struct Loading {
+    found: Vec<Found>,
+    /// Chunks that need not be opened.
+    seen: Vec<ChunkId>,
+    /// Pieces that small chunks remember.
+    seen_piece_count: usize,
+}
+
+/// What a chunk's frames say.
+struct Remembered {
+    records: Vec<Record>,
+    /// Whether nothing in the chunk was damaged.
+    is_sound: bool,
 }
 
 /// A piece that was found on disk.
@@ -141,17 +159,45 @@ impl Repeats {
             piece_count_max: plan.batches_max,
             known: Mutex::new(known),
             journal: Mutex::new(journal),
-            loading: Mutex::new(Some(found)),
+            loading: Mutex::new(Some(Loading {
+                found,
+                ..Loading::default()
+            })),
             room,
             journal_failures: AtomicU64::new(0),
         };
         (repeats, problem)
     }
 
+    /// Takes in what a small chunk remembers, while its route is recovered. A damaged one is left to
+    /// [`load`](Self::load), whose reading has the damage set aside.
+    pub fn recovering(&self, chunk: &ChunkInfo, reader: Reader, now_ns: i64) {
+        let mut loading = lock(&self.loading);
+        let Some(loading) = loading.as_mut() else {
+            return;
+        };
+        let at_ns = sealed_ns(chunk, now_ns);
+        let is_wanted =
+            self.is_recent(at_ns, now_ns) && loading.seen_piece_count < self.piece_count_max;
+        if is_wanted {
+            match read(reader, at_ns) {
+                Ok(Remembered {
+                    records,
+                    is_sound: true,
+                }) => {
+                    loading.seen_piece_count += records.len();
+                    loading.note(&records, Some(chunk.id));
+                }
+                Ok(_) | Err(_) => return,
+            }
+        }
+        loading.seen.push(chunk.id);
+    }
+
     /// Reads what the recovered chunks of `route` remember, newest first, and begins to work. Their
     /// bytes must be durable: a repeat of them is acknowledged without a sync.
     pub fn load(&self, route: &Route, chunks: &[ChunkInfo], now_ns: i64) {
-        let next = Mutex::new(self.to_load(chunks, now_ns));
+        let next = Mutex::new(self.to_load(chunks, self.seen(), now_ns));
         let piece_count = AtomicUsize::new(0);
         let read_on = || {
             while piece_count.load(Relaxed) < self.piece_count_max {
@@ -176,14 +222,17 @@ impl Repeats {
     fn to_load(
         &self,
         chunks: &[ChunkInfo],
+        seen: Vec<ChunkId>,
         now_ns: i64,
     ) -> impl Iterator<Item = (ChunkId, i64)> + Send {
-        let window_ns = self.window_ns;
         let mut byte_count = 0;
-        let recent = chunks.iter().rev().filter_map(move |chunk| {
-            let at_ns = chunk.sealed.map_or(now_ns, |(sealed_ns, _)| sealed_ns);
-            let is_recent = now_ns.saturating_sub(at_ns) <= window_ns;
-            is_recent.then_some((chunk, at_ns))
+        let unseen = chunks
+            .iter()
+            .rev()
+            .filter(move |chunk| seen.binary_search(&chunk.id).is_err());
+        let recent = unseen.filter_map(move |chunk| {
+            let at_ns = sealed_ns(chunk, now_ns);
+            self.is_recent(at_ns, now_ns).then_some((chunk, at_ns))
         });
         recent.map_while(move |(chunk, at_ns)| {
             byte_count += chunk.data_bytes;
@@ -191,11 +240,30 @@ impl Repeats {
         })
     }
 
+    /// The chunks that need not be opened, in the order of their ids.
+    fn seen(&self) -> Vec<ChunkId> {
+        let loading = &mut *lock(&self.loading);
+        let mut seen = loading
+            .as_mut()
+            .map(|loading| std::mem::take(&mut loading.seen))
+            .unwrap_or_default();
+        seen.sort_unstable();
+        seen
+    }
+
+    fn is_recent(&self, at_ns: i64, now_ns: i64) -> bool {
+        now_ns.saturating_sub(at_ns) <= self.window_ns
+    }
+
     /// Gives how many pieces the chunk remembers.
     fn load_chunk(&self, route: &Route, id: ChunkId, at_ns: i64) -> usize {
-        let read = route.read(id);
-        match read.and_then(|reader| self.read(reader, Some(id), at_ns)) {
-            Ok(records) => records.len(),
+        match route.read(id).and_then(|reader| read(reader, at_ns)) {
+            Ok(Remembered { records, .. }) => {
+                if let Some(loading) = lock(&self.loading).as_mut() {
+                    loading.note(&records, Some(id));
+                }
+                records.len()
+            }
             Err(error) => {
                 tracing::warn!(chunk = %id, %error, "cannot read what a chunk remembers");
                 0
@@ -205,15 +273,14 @@ impl Repeats {
 
     /// Begins to work with what was found so far.
     pub fn loaded(&self, now_ns: i64) {
-        let mut found = lock(&self.loading).take().unwrap_or_default();
+        let Loading { mut found, .. } = lock(&self.loading).take().unwrap_or_default();
         // Together, so that two splits of one batch do not push each other out piece by piece.
         found.sort_by_key(|found| (found.record.at_ns, found.record.stamp.split));
         let index = &mut lock(&self.known).index;
         for Found { record, chunk } in found {
             let at_ns = record.at_ns.min(now_ns);
-            if now_ns.saturating_sub(at_ns) > self.window_ns
-                || index.whole(record.stamp.batch).is_some()
-            {
+            // Nothing that is on disk waits for a receipt.
+            if !self.is_recent(at_ns, now_ns) || index.is_complete(record.stamp.batch) {
                 continue;
             }
             let stored = Stored {
@@ -228,12 +295,13 @@ impl Repeats {
     /// A chunk's file is about to be removed: what it remembers goes to the journal. Called by the
     /// store's observer, also while the store recovers.
     pub fn chunk_goes(&self, id: ChunkId, path: &std::path::Path, now_ns: i64) {
-        let is_loading = lock(&self.loading).is_some();
-        let records = if is_loading {
+        let records = if let Some(loading) = lock(&self.loading).as_mut() {
             // It was delivered, and its removal was cut short.
             let reader = Reader::open(&*self.fs, path);
-            let read = reader.and_then(|reader| self.read(reader, None, now_ns));
-            read.unwrap_or_default()
+            let remembered = reader.and_then(|reader| read(reader, now_ns));
+            let records = remembered.map_or_else(|_| Vec::new(), |remembered| remembered.records);
+            loading.note(&records, None);
+            records
         } else {
             lock(&self.known).index.leave_chunk(id, now_ns)
         };
@@ -286,33 +354,37 @@ impl Repeats {
             batches: Vec::new(),
         }
     }
+}
 
-    /// The pieces that a chunk remembers; they are noted as found.
-    fn read(
-        &self,
-        mut reader: Reader,
-        chunk: Option<ChunkId>,
-        at_ns: i64,
-    ) -> Result<Vec<Record>, ReadError> {
-        let mut records = Vec::new();
-        while let Some(window) = reader.next_window()? {
-            records.extend(window.frames().filter_map(|frame| {
-                Some(Record {
-                    stamp: Stamp::at_end_of(frame.batch_id)?,
-                    event_count: frame.event_count,
-                    at_ns,
-                })
-            }));
-        }
+impl Loading {
+    fn note(&mut self, records: &[Record], chunk: Option<ChunkId>) {
         let found = records.iter().map(|record| Found {
             record: *record,
             chunk,
         });
-        if let Some(loading) = lock(&self.loading).as_mut() {
-            loading.extend(found);
-        }
-        Ok(records)
+        self.found.extend(found);
     }
+}
+
+/// The pieces that a chunk remembers, which was sealed at `at_ns`.
+fn read(mut reader: Reader, at_ns: i64) -> Result<Remembered, ReadError> {
+    let (mut records, mut is_sound) = (Vec::new(), true);
+    while let Some(window) = reader.next_window()? {
+        is_sound &= window.damage().is_empty();
+        records.extend(window.frames().filter_map(|frame| {
+            Some(Record {
+                stamp: Stamp::at_end_of(frame.batch_id)?,
+                event_count: frame.event_count,
+                at_ns,
+            })
+        }));
+    }
+    Ok(Remembered { records, is_sound })
+}
+
+/// When the chunk was sealed; one that is not is as new as can be.
+fn sealed_ns(chunk: &ChunkInfo, now_ns: i64) -> i64 {
+    chunk.sealed.map_or(now_ns, |(sealed_ns, _)| sealed_ns)
 }
 
 impl Turn<'_> {

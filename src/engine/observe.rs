@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer, Phase, SlotState};
+use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer, Phase, Reader, SlotState};
 use tokio::sync::Notify;
 
 use super::health::Faults;
@@ -136,6 +136,12 @@ impl Observer for RouteState {
 
     fn purged(&self, chunk: &ChunkInfo) {
         self.scheduler().purged(self.clock.now(), chunk.id);
+    }
+
+    fn recovering(&self, chunk: &ChunkInfo, reader: Reader) {
+        if let Some(repeats) = &self.repeats {
+            repeats.recovering(chunk, reader, self.clock.now().unix_ns);
+        }
     }
 
     fn removing(&self, id: ChunkId, path: &Path) {

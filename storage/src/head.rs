@@ -31,6 +31,8 @@ pub(crate) struct FoundHead {
     pub(crate) head: Head,
     /// Why header and metadata had to be taken from a copy, if they had to.
     pub(crate) damage: Option<&'static str>,
+    /// The file's first bytes, as they were read.
+    pub(crate) first: Vec<u8>,
 }
 
 /// Why a file has no readable head.
@@ -45,8 +47,14 @@ pub(crate) enum HeadError {
 }
 
 impl Head {
-    /// Reads the head: one read of 4 KiB unless the metadata is long.
+    /// Reads the head.
     pub(crate) fn read(file: &dyn File) -> Result<Head, HeadError> {
+        Ok(Head::read_first(file)?.0)
+    }
+
+    /// Reads the head, and gives what was read with it: 4 KiB unless the metadata is long, or the file
+    /// is shorter.
+    fn read_first(file: &dyn File) -> Result<(Head, Vec<u8>), HeadError> {
         let mut first = vec![0; FIRST_READ_LEN];
         let read = read_full_at(file, &mut first, 0).map_err(HeadError::Io)?;
         first.truncate(read);
@@ -64,14 +72,21 @@ impl Head {
         let meta = ChunkMeta::decode(meta)
             .filter(|meta| meta.destinations.len() == usize::from(header.slot_count))
             .ok_or(HeadError::Unreadable("metadata contradicts itself"))?;
-        Head::of_records(file, &bytes, header, meta).map_err(HeadError::Io)
+        let head = Head::of_records(file, &bytes, header, meta).map_err(HeadError::Io)?;
+        Ok((head, bytes))
     }
 
     /// The head of the chunk `id`, from a copy behind its frames if what the file begins with is
     /// damaged or another chunk's.
     pub(crate) fn find(file: &dyn File, id: ChunkId) -> Result<FoundHead, HeadError> {
-        let (error, why) = match Head::read(file) {
-            Ok(head) if head.header.id == id => return Ok(FoundHead { head, damage: None }),
+        let (error, why) = match Head::read_first(file) {
+            Ok((head, first)) if head.header.id == id => {
+                return Ok(FoundHead {
+                    head,
+                    damage: None,
+                    first,
+                });
+            }
             Ok(_) => {
                 let why = "its header is another chunk's";
                 (HeadError::Unreadable(why), why)
@@ -88,6 +103,7 @@ impl Head {
         Ok(FoundHead {
             head,
             damage: Some(why),
+            first: bytes,
         })
     }
 

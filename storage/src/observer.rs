@@ -8,6 +8,7 @@ use crate::header::{SealReason, SlotState};
 use crate::id::ChunkId;
 use crate::key::ChunkKey;
 use crate::meta::{ChunkMeta, DeadNote};
+use crate::reader::Reader;
 use crate::walk::DamageKind;
 
 /// Where a chunk is in its life.
@@ -126,6 +127,11 @@ pub trait Observer: Send + Sync {
     /// became durable.
     fn purged(&self, chunk: &ChunkInfo) {
         let _ = chunk;
+    }
+    /// While the route is recovered: a small sealed chunk stays. `reader` gives its frames, which were
+    /// read with its head, so that nobody need open the file for them. The newest chunk comes first.
+    fn recovering(&self, chunk: &ChunkInfo, reader: Reader) {
+        let _ = (chunk, reader);
     }
     /// A chunk's file is about to be removed, or moved to the quarantine: the last chance to read it.
     /// Also called while the route is being recovered, for a chunk whose removal was cut short.

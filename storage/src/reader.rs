@@ -41,6 +41,25 @@ pub(crate) struct Extent {
     pub(crate) is_exact: bool,
 }
 
+impl Extent {
+    /// Up to the end of a sealed chunk; of one that is not, all there is.
+    fn of(head: &Head) -> Extent {
+        let data_start = head.data_start();
+        match head.seal() {
+            Some(seal) => Extent {
+                data_start,
+                data_end: data_start + seal.data_len,
+                is_exact: true,
+            },
+            None => Extent {
+                data_start,
+                data_end: head.file_len,
+                is_exact: false,
+            },
+        }
+    }
+}
+
 /// Reads the frames of one chunk.
 ///
 /// Pages that the device does not give cost the frames that lie on them, which are reported as
@@ -93,20 +112,30 @@ impl Reader {
         path: &Path,
         head: Head,
     ) -> Result<Reader, ReadError> {
-        let data_start = head.data_start();
-        let extent = match head.seal() {
-            Some(seal) => Extent {
-                data_start,
-                data_end: data_start + seal.data_len,
-                is_exact: true,
-            },
-            None => Extent {
-                data_start,
-                data_end: head.file_len,
-                is_exact: false,
-            },
-        };
+        let extent = Extent::of(&head);
         Reader::new(file, path, head.header.id, head.meta, extent, None)
+    }
+
+    /// A reader of the frames behind `head` in `bytes`, which are all of the file up to the last frame.
+    pub(crate) fn of_bytes(bytes: Vec<u8>, path: PathBuf, head: Head) -> Reader {
+        let extent = Extent::of(&head);
+        let readable_end = extent
+            .data_end
+            .min(bytes.len() as u64)
+            .max(extent.data_start);
+        Reader {
+            path,
+            id: head.header.id,
+            seed: Seed::new(head.header.id),
+            meta: head.meta,
+            source: Source::of_bytes(bytes),
+            extent,
+            readable_end,
+            position: extent.data_start,
+            found: Found::default(),
+            blank: None,
+            sink: None,
+        }
     }
 
     pub(crate) fn new(

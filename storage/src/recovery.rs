@@ -98,7 +98,12 @@ pub struct Recovered {
 /// # Errors
 /// The directory cannot be listed. Whatever is wrong with a file is in its report.
 pub fn inspect_dir(fs: &dyn Fs, dir: &Path) -> Result<Vec<FileReport>, StoreIoError> {
-    Ok(scan::scan_entries(fs, dir, &list(fs, dir)?))
+    Ok(scan::scan_entries(
+        fs,
+        dir,
+        &list(fs, dir)?,
+        scan::Bytes::Forget,
+    ))
 }
 
 /// What is in the directory, by name.

@@ -16,6 +16,7 @@ mod damage;
 mod every_damage;
 mod golden;
 mod life;
+mod recovering;
 mod refusal;
 mod scale;
 

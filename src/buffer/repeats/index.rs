@@ -82,6 +82,9 @@ impl<R: Promise> Index<R> {
     /// The batch, if no piece of it is missing.
     pub(super) fn whole(&self, batch: Fingerprint) -> Option<Whole<R>> {
         let entry = self.entries.get(self.find(batch)?)?;
+        if !entry.is_complete() {
+            return None;
+        }
         let mut whole = Whole {
             event_count: 0,
             receipts: Vec::new(),
@@ -96,6 +99,12 @@ impl<R: Promise> Index<R> {
             whole.event_count += u64::from(piece.event_count);
         }
         Some(whole)
+    }
+
+    /// Whether no piece of the batch is missing, in however many it was split; whatever became of them.
+    pub(super) fn is_complete(&self, batch: Fingerprint) -> bool {
+        let entry = self.find(batch).and_then(|number| self.entries.get(number));
+        entry.is_some_and(Entry::is_complete)
     }
 
     /// Whether a piece is there: its receipt, unless it is durable.
@@ -188,11 +197,8 @@ impl<R: Promise> Index<R> {
         if let Some(chunk) = piece.chunk {
             self.chunks.note(chunk, number, self.entries.first());
         }
-        let slot = self
-            .entries
-            .get_mut(number)
-            .and_then(|entry| entry.pieces_mut().get_mut(index(stamp)));
-        match slot.and_then(|slot| slot.replace(piece)) {
+        let entry = self.entries.get_mut(number);
+        match entry.and_then(|entry| entry.put(index(stamp), piece)) {
             None => self.piece_count += 1,
             Some(before) => self.leave(before),
         }

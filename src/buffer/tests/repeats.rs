@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use forebay_storage::{ChunkId, Observer};
+use forebay_storage::{ChunkId, ChunkInfo, Observer, Reader};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
@@ -21,6 +21,11 @@ struct Rig {
 struct Observed(Arc<Room>, Arc<Repeats>);
 
 impl Observer for Observed {
+    fn recovering(&self, chunk: &ChunkInfo, reader: Reader) {
+        self.1
+            .recovering(chunk, reader, Clock::start().now().unix_ns);
+    }
+
     fn removing(&self, id: ChunkId, path: &Path) {
         self.1.chunk_goes(id, path, Clock::start().now().unix_ns);
     }
@@ -277,6 +282,35 @@ async fn what_very_many_chunks_remember_is_known_after_a_start() {
             .values()
             .all(|count| *count == 1)
     );
+}
+
+#[tokio::test]
+async fn small_chunks_and_large_ones_are_remembered_across_a_kill() {
+    const SIZES: [u32; 4] = [1, 100, 5_000, 50_000];
+    // [1, {"k": "m..."}], the text with the head of a str 32.
+    let message = |size: u32| {
+        let text = vec![b'm'; usize::try_from(size).unwrap()];
+        [
+            &[0x92, 1, 0x81, 0xa1, b'k', 0xdb][..],
+            &size.to_be_bytes(),
+            &text,
+        ]
+        .concat()
+    };
+    let rig = Rig::open(SimFs::new(), KeySpec::default());
+    let now_ns = Clock::start().now().unix_ns;
+    for (number, size) in (1..).zip(SIZES) {
+        rig.send(&[number], &message(size)).await.unwrap();
+        rig.buffer.chunks.seal_staged(SealReason::Request, now_ns);
+    }
+    rig.store.sync();
+    let rig = Rig::open(rig.killed(), KeySpec::default());
+    let known = rig.buffer.repeats.as_ref().unwrap().len();
+    assert_eq!(known, SIZES.len() as u64);
+    for (number, size) in (1..).zip(SIZES) {
+        assert_eq!(rig.send(&[number], &message(size)).await, Ok(1));
+    }
+    assert_eq!(rig.buffer.stats.batches_repeated.load(Relaxed), 4);
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ enum Backing {
         file: Arc<dyn File>,
         buffer: Vec<u8>,
     },
+    /// All of it, read before.
+    Held(Vec<u8>),
 }
 
 impl Source {
@@ -61,6 +63,15 @@ impl Source {
         })
     }
 
+    /// A source of bytes that were read before, from the file's start on.
+    pub(super) fn of_bytes(bytes: Vec<u8>) -> Source {
+        Source {
+            backing: Backing::Held(bytes),
+            shown: 0..0,
+            patched: None,
+        }
+    }
+
     /// Reads the range, which lies within the source, and shows it.
     pub(super) fn view(&mut self, range: Range<u64>) -> io::Result<()> {
         match &mut self.backing {
@@ -73,6 +84,7 @@ impl Source {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
+            Backing::Held(_) => {}
         }
         self.patched = None;
         self.shown = range;
@@ -118,6 +130,9 @@ impl Source {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
+            Backing::Held(held) => {
+                bytes.copy_from_slice(&held[to_usize(page.start)..to_usize(page.end)]);
+            }
         }
         Ok(())
     }
@@ -134,6 +149,7 @@ impl Source {
             Backing::Buffered { buffer, .. } => {
                 &buffer[..to_usize(self.shown.end - self.shown.start)]
             }
+            Backing::Held(held) => &held[to_usize(self.shown.start)..to_usize(self.shown.end)],
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::plan::Planner;
-use super::scan::{ChunkReport, FileReport, scan_entries};
+use super::scan::{Bytes, ChunkReport, FileReport, scan_entries};
 use super::{Action, Recovered, Step};
 use crate::chunk::{Chunk, Found};
 use crate::error::StoreIoError;
@@ -12,8 +12,8 @@ use crate::fs::{Access, DirEntry, read_full_at};
 use crate::header::{SealReason, SlotState};
 use crate::id::ChunkId;
 use crate::layout::to_usize;
-use crate::observer::{DamageReport, Phase, SlotInfo};
-use crate::reader::DamageSink;
+use crate::observer::{ChunkInfo, DamageReport, Phase, SlotInfo};
+use crate::reader::{DamageSink, Reader};
 use crate::route::RouteInner;
 use crate::walk::{Damage, DamageKind};
 
@@ -34,14 +34,18 @@ pub(super) fn recover(route: &Arc<RouteInner>, entries: &[DirEntry]) -> Recovere
     let mut planner = Planner::new(&options.destinations);
     let mut others = Vec::new();
     let newest_first = entries.rchunks(SCANNED_AT_A_TIME);
-    let scan = |entries| scan_entries(&*route.shared.fs, &route.dir, entries).into_iter();
+    let scan =
+        |entries| scan_entries(&*route.shared.fs, &route.dir, entries, Bytes::Keep).into_iter();
     for mut report in newest_first.flat_map(|entries| scan(entries).rev()) {
         if let FileReport::Chunk(chunk) = &mut report {
             chunk.share_meta(|meta| route.sharing(meta));
         }
         let step = planner.step(&report);
         if matches!(step.action, Action::Keep | Action::Resume) {
-            recovered.note(apply_step(route, &report, &step));
+            let noted = recovered.note(apply_step(route, &report, &step));
+            if let (FileReport::Chunk(report), Some(chunk)) = (report, noted) {
+                show(route, *report, chunk);
+            }
         } else {
             others.push((report, step));
         }
@@ -54,10 +58,23 @@ pub(super) fn recover(route: &Arc<RouteInner>, entries: &[DirEntry]) -> Recovere
     recovered
 }
 
+/// Shows the observer a chunk that was read whole.
+fn show(route: &RouteInner, report: ChunkReport, chunk: &ChunkInfo) {
+    let ChunkReport {
+        path, head, whole, ..
+    } = report;
+    if let Some(bytes) = whole {
+        let reader = Reader::of_bytes(bytes, path, head);
+        route.observer.recovering(chunk, reader);
+    }
+}
+
 impl Recovered {
-    fn note(&mut self, applied: Applied) {
-        self.chunks.extend(applied.chunk.map(|chunk| chunk.info()));
+    /// Gives what is noted of the chunk.
+    fn note(&mut self, applied: Applied) -> Option<&ChunkInfo> {
         self.failures.extend(applied.failure);
+        self.chunks.push(applied.chunk?.info());
+        self.chunks.last()
     }
 }
 

@@ -85,6 +85,15 @@ pub struct ChunkReport {
     pub tail: Option<Tail>,
     pub(super) head: Head,
     pub(super) contents: Contents,
+    /// The whole file, if it was read with its head, is sealed, and the caller wants it.
+    pub(super) whole: Option<Vec<u8>>,
+}
+
+/// Whether a report keeps the bytes of a small file that were read anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bytes {
+    Keep,
+    Forget,
 }
 
 /// What is in an unsealed chunk besides its frames.
@@ -120,9 +129,16 @@ impl FileReport {
 
 /// Examines the files; the answers are in their order. With many, two threads do it: most of the
 /// time is spent in the system's calls.
-pub(super) fn scan_entries(fs: &dyn Fs, dir: &Path, entries: &[DirEntry]) -> Vec<FileReport> {
+pub(super) fn scan_entries(
+    fs: &dyn Fs,
+    dir: &Path,
+    entries: &[DirEntry],
+    bytes: Bytes,
+) -> Vec<FileReport> {
     let scan = |entries: &[DirEntry]| -> Vec<_> {
-        let reports = entries.iter().map(|entry| scan_entry(fs, dir, entry));
+        let reports = entries
+            .iter()
+            .map(|entry| scan_entry(fs, dir, entry, bytes));
         reports.collect()
     };
     if entries.len() < SHARED_FROM {
@@ -142,10 +158,16 @@ pub(super) fn scan_entries(fs: &dyn Fs, dir: &Path, entries: &[DirEntry]) -> Vec
     })
 }
 
-fn scan_entry(fs: &dyn Fs, dir: &Path, entry: &DirEntry) -> FileReport {
+fn scan_entry(fs: &dyn Fs, dir: &Path, entry: &DirEntry, bytes: Bytes) -> FileReport {
     let path = dir.join(&entry.name);
     match ChunkId::of_file(&path) {
-        Some(id) if !entry.is_dir => scan_chunk(fs, path, id),
+        Some(id) if !entry.is_dir => {
+            let mut report = scan_chunk(fs, path, id);
+            if let (Bytes::Forget, FileReport::Chunk(chunk)) = (bytes, &mut report) {
+                chunk.whole = None;
+            }
+            report
+        }
         _ => FileReport::Unknown { path },
     }
 }
@@ -206,7 +228,9 @@ fn report(path: PathBuf, found: FoundHead, contents: Contents, tail: Option<Tail
     let FoundHead {
         head,
         damage: head_damage,
+        first,
     } = found;
+    let is_whole = tail.is_none() && contents.end <= first.len() as u64;
     FileReport::Chunk(Box::new(ChunkReport {
         path,
         id: head.header.id,
@@ -226,6 +250,7 @@ fn report(path: PathBuf, found: FoundHead, contents: Contents, tail: Option<Tail
         tail,
         head,
         contents,
+        whole: is_whole.then_some(first),
     }))
 }
 

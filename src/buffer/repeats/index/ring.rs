@@ -40,6 +40,7 @@ struct Parts {
     split: u64,
     /// By index; `None` is not stored.
     pieces: Box<[Option<Piece>]>,
+    missing_count: usize,
 }
 
 const _: () = assert!(size_of::<Entry>() <= 48);
@@ -54,6 +55,7 @@ impl Entry {
             _ => Pieces::Many(Box::new(Parts {
                 split: stamp.split,
                 pieces: vec![None; stamp.total as usize].into(),
+                missing_count: stamp.total as usize,
             })),
         };
         Self {
@@ -90,6 +92,24 @@ impl Entry {
             Pieces::One(piece) => std::slice::from_ref(piece),
             Pieces::Many(parts) => &parts.pieces,
         }
+    }
+
+    /// Whether no piece is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        match &self.pieces {
+            Pieces::One(piece) => piece.is_some(),
+            Pieces::Many(parts) => parts.missing_count == 0,
+        }
+    }
+
+    /// Puts a piece in its place; gives what was there.
+    pub(super) fn put(&mut self, index: usize, piece: Piece) -> Option<Piece> {
+        let slot = self.pieces_mut().get_mut(index)?;
+        let before = slot.replace(piece);
+        if let (None, Pieces::Many(parts)) = (before, &mut self.pieces) {
+            parts.missing_count -= 1;
+        }
+        before
     }
 
     pub(super) fn pieces_mut(&mut self) -> &mut [Option<Piece>] {

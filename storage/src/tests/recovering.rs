@@ -1,0 +1,69 @@
+//! What an observer is shown of the chunks that a start finds.
+
+use super::*;
+use crate::SealReason;
+use crate::reader::Reader;
+
+/// Notes the payloads it is shown, and whether damage was met with them.
+#[derive(Debug, Default)]
+struct Looker(Mutex<Vec<(ChunkId, Vec<Vec<u8>>, bool)>>);
+
+impl Observer for Looker {
+    fn recovering(&self, chunk: &ChunkInfo, mut reader: Reader) {
+        let (mut payloads, mut met_damage) = (Vec::new(), false);
+        while let Some(window) = reader.next_window().unwrap() {
+            payloads.extend(window.frames().map(|frame| frame.payload.to_vec()));
+            met_damage |= !window.damage().is_empty();
+        }
+        lock(&self.0).push((chunk.id, payloads, met_damage));
+    }
+}
+
+/// What is shown when the route of a killed process is opened again.
+fn shown(fs: &SimFs) -> Vec<(ChunkId, Vec<Vec<u8>>, bool)> {
+    let looker = Arc::new(Looker::default());
+    let observer = Arc::clone(&looker) as Arc<dyn Observer>;
+    open_store(fs)
+        .unwrap()
+        .route("web", options(), observer)
+        .unwrap();
+    std::mem::take(&mut lock(&looker.0))
+}
+
+#[test]
+fn small_sealed_chunks_are_shown_with_their_frames_the_newest_first() {
+    let rig = rig();
+    let first = rig.store("a", b"one").unwrap();
+    rig.store("a", b"two").unwrap();
+    let second = rig.store("b", b"three").unwrap();
+    let large = rig.store("c", &[1; 8_000]).unwrap();
+    for id in [first, second, large] {
+        rig.route.seal(id, SealReason::Age, 200);
+    }
+    let staged = rig.store("d", b"four").unwrap();
+    rig.store.sync();
+    let fs = rig.fs.clone();
+    drop(rig);
+    let payloads = |texts: &[&[u8]]| texts.iter().map(|text| text.to_vec()).collect::<Vec<_>>();
+    let expected = vec![
+        (second, payloads(&[b"three"]), false),
+        (first, payloads(&[b"one", b"two"]), false),
+    ];
+    let shown = shown(&fs);
+    assert_eq!(shown, expected, "not {large} nor {staged}");
+}
+
+#[test]
+fn a_small_chunk_is_shown_with_its_damage() {
+    let rig = rig();
+    let id = rig.store("a", b"one").unwrap();
+    rig.store("a", b"other").unwrap();
+    rig.route.seal(id, SealReason::Age, 200);
+    rig.store.sync();
+    let (fs, file) = (rig.fs.clone(), rig.chunk_files().remove(0));
+    drop(rig);
+    let bytes = fs.bytes(&file).unwrap();
+    let place = bytes.windows(5).position(|part| part == b"other").unwrap();
+    assert!(fs.flip_bit(&file, place as u64, 0));
+    assert_eq!(shown(&fs), [(id, vec![b"one".to_vec()], true)]);
+}
