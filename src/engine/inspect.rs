@@ -78,9 +78,12 @@ impl Inspect for Inspector {
             .monotonic
             .saturating_sub(self.started.monotonic);
         let live = self.live.now();
+        // Not among the fields: its lock would be held until all of them are there, and
+        // `health` takes it too (`admin::the_api_shows_routes_chunks_and_their_events`).
+        let phase = *lock(&self.phase);
         Status {
             version: env!("CARGO_PKG_VERSION"),
-            phase: *lock(&self.phase),
+            phase,
             started: Moment(self.started.unix_ns),
             uptime_s: uptime.as_secs_f64(),
             health: self.health(),
