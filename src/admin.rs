@@ -1,64 +1,162 @@
 //! The admin API: health, metrics, and a look at what is on disk.
 //!
-//! | path | answer |
-//! |---|---|
-//! | `/healthz` | 200 as long as the process is in order, else 503 |
-//! | `/readyz` | 200 if events are taken in and stored, else 503 with the reasons |
-//! | `/metrics` | Prometheus' text format |
-//! | `/api/v1/status` | everything but the chunks |
-//! | `/api/v1/routes` | the routes with their buffers and outputs |
-//! | `/api/v1/routes/{route}/chunks` | a page of chunks; `state`, `limit` (at most 1,000), `cursor` |
-//! | `/api/v1/chunks/{id}` | one chunk |
-//! | `/api/v1/chunks/{id}/events` | a page of its events; `limit`, `cursor` |
+//! | path | who | answer |
+//! |---|---|---|
+//! | `GET /healthz` | all | 200 as long as the process is in order, else 503 |
+//! | `GET /readyz` | all | 200 if events are taken in and stored, else 503 with the reasons |
+//! | `GET /metrics` | read | Prometheus' text format |
+//! | `GET /api/v1/status` | read | everything but the chunks |
+//! | `GET /api/v1/inputs` | read | the inputs |
+//! | `GET /api/v1/routes` | read | the routes with their buffers and outputs |
+//! | `GET /api/v1/routes/{route}` | read | one of them |
+//! | `GET /api/v1/routes/{route}/chunks` | read | a page of chunks; `state`, `limit` (at most 1,000), `cursor` |
+//! | `GET /api/v1/chunks/{id}` | read | one chunk |
+//! | `GET /api/v1/chunks/{id}/events` | read | a page of its events; `limit`, `cursor` |
+//! | `GET /api/v1/audit` | read | the latest actions and refused attempts |
+//! | `GET /api/v1/openapi.json` | read | all of this for programs, as OpenAPI 3.1 |
 //!
-//! Everything only reads. Errors are problem details (RFC 9457). A page's `next` is the `cursor` of
-//! the next page; where it is `null` the page is the last one.
+//! Errors are problem details (RFC 9457). A page's `next` is the `cursor` of the next page; where it
+//! is `null` the page is the last one.
 //!
-//! The API asks for no password, which is why it listens on the loopback address unless told
-//! otherwise: whoever reaches it can read every event on disk. A browser on the same machine
-//! could be made to reach it by a name that resolves to the loopback address (DNS rebinding), so
-//! requests that name a host other than an address of this server are refused.
+//! # Who is let in
+//!
+//! Whoever may use all of it can read every event on disk and stop the daemon. It is served on the
+//! loopback address unless told otherwise, and there, without tokens, to everybody on the machine. On
+//! any other address the configuration must have `tokens`, or `tls` with `client_ca_path`:
+//!
+//! ```yaml
+//! admin:
+//!   listen: 0.0.0.0:2020
+//!   hosts: [forebay.example.com]
+//!   tls: { cert_path: server.pem, key_path: server.key }
+//!   tokens:
+//!     prometheus: { role: read, secret: "${file:/run/secrets/prometheus}" }
+//!     ops: { role: admin, secret: "${FOREBAY_ADMIN_TOKEN}" }
+//! ```
+//!
+//! A token is sent as `Authorization: Bearer <secret>`; in Prometheus' configuration that is
+//! `authorization: { credentials_file: /run/secrets/prometheus }`. Where there are tokens, everything
+//! needs one but `/healthz` and `/readyz`; where there are client certificates, everything needs one of
+//! those, and a token if there are any. Tokens over connections without TLS can be overheard.
+//!
+//! A browser can be made to send requests here by a page of another site, also by one whose name
+//! resolves to the loopback address (DNS rebinding). So a request is refused whose `Host` is neither
+//! `localhost`, nor an address of this server, nor one of `hosts`; and one that a browser says comes
+//! from a page of another site.
+//!
+//! Each address may send so many requests a second, `requests_per_second_max`, and three times as many
+//! at once; a wrong token counts as much as a second of them. Who did what is in the [audit
+//! log](audit).
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
+use crate::config::plan::{AdminPlan, ServerTls};
 use crate::engine::status::Inspect;
 use crate::wire::http::{Limits, Server};
+use crate::wire::tls::{Identity, TlsError, server_config};
 
+mod access;
+mod api;
+mod audit;
+mod cross_site;
+mod gate;
 mod handlers;
 mod host;
+mod look;
 mod query;
+mod rate;
 #[cfg(test)]
 mod tests;
 
-/// Most connections at a time: some scrapers, some people.
-const CONNECTIONS_MAX: usize = 16;
+use access::Access;
+use audit::Audit;
+use gate::Gate;
+use host::Names;
+use look::Admin;
+use rate::Rates;
+
+/// Most connections at a time: some scrapers, some people, some streams.
+const CONNECTIONS_MAX: usize = 64;
 
 /// How long a request's head may take, and an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The admin API's socket, bound.
+/// The admin API with its socket, bound.
 pub struct AdminServer {
     listener: TcpListener,
     local_addr: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    gate: Arc<Gate>,
+    names: Names,
+}
+
+/// Why the admin API cannot be served. An operator must act.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The address cannot be bound.
+    #[error("cannot serve the admin API on {listen}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The audit log cannot be opened.
+    #[error("cannot open the audit log in {}", dir.display())]
+    Audit {
+        /// The data directory.
+        dir: std::path::PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
 }
 
 impl AdminServer {
-    /// Binds the socket; connections wait until [`run`](Self::run).
+    /// Reads the certificates, opens the audit log in `data_dir` and binds the socket; connections
+    /// wait until [`run`](Self::run).
     ///
     /// # Errors
-    /// The address cannot be bound.
-    pub async fn bind(listen: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
-        let local_addr = listener.local_addr()?;
+    /// [`AdminError`].
+    pub async fn bind(plan: &AdminPlan, data_dir: &Path, clock: Clock) -> Result<Self, AdminError> {
+        let listen = plan.listen;
+        let tls = plan.tls.as_ref().map(acceptor).transpose()?;
+        let audit = Audit::open(data_dir, clock).map_err(|source| AdminError::Audit {
+            dir: data_dir.to_owned(),
+            source,
+        })?;
+        let bound = TcpListener::bind(listen).await;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local_addr, listener) =
+            bound.map_err(|source| AdminError::Listen { listen, source })?;
+        if !local_addr.ip().is_loopback() && tls.is_none() {
+            tracing::warn!(listen = %local_addr, "tokens of the admin API can be overheard: no TLS");
+        }
         Ok(Self {
             listener,
             local_addr,
+            tls,
+            gate: Arc::new(Gate {
+                access: Access::new(&plan.tokens),
+                rates: Rates::new(plan.requests_per_second_max, clock),
+                audit,
+            }),
+            names: Names {
+                bound: local_addr.ip(),
+                hosts: plan.hosts.as_slice().into(),
+            },
         })
     }
 
@@ -70,10 +168,10 @@ impl AdminServer {
 
     /// Answers requests until `stop`.
     pub async fn run(self, inspect: Arc<dyn Inspect>, stop: CancellationToken) {
-        let router = handlers::router(inspect, self.local_addr.ip());
+        let router = self.router(inspect);
         let server = Server {
             listener: self.listener,
-            tls: None,
+            tls: self.tls,
             limits: Limits {
                 connections_max: CONNECTIONS_MAX,
                 head_timeout: HEAD_TIMEOUT,
@@ -82,4 +180,18 @@ impl AdminServer {
         };
         server.run(router, stop).await;
     }
+
+    fn router(&self, inspect: Arc<dyn Inspect>) -> Router {
+        let admin = Admin::new(inspect, Arc::clone(&self.gate.audit));
+        handlers::router(admin, Arc::clone(&self.gate), self.names.clone())
+    }
+}
+
+fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, TlsError> {
+    let identity = Identity {
+        cert_path: &tls.cert_path,
+        key_path: &tls.key_path,
+    };
+    let config = server_config(identity, tls.client_ca_path.as_deref())?;
+    Ok(TlsAcceptor::from(config))
 }

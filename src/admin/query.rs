@@ -1,7 +1,7 @@
 //! What follows the question mark.
 
-use axum::extract::Query;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::engine::status::{ChunkQuery, ChunkState, EventCursor};
@@ -13,53 +13,62 @@ const LIMIT_DEFAULT: usize = 100;
 /// Most entries on a page.
 const LIMIT_MAX: usize = 1_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChunkParameters {
-    state: Option<ChunkState>,
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EventParameters {
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
 /// Which chunks to list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChunkParameters {
+    /// Only chunks in this state.
+    state: Option<ChunkState>,
+    /// Where the page begins: the `next` of the one before.
+    cursor: Option<String>,
+    /// Entries on the page; 100 unless it is said.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<usize>,
+}
+
+/// Which events to list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventParameters {
+    /// Where the page begins: the `next` of the one before.
+    #[schemars(regex(pattern = "^[0-9]{1,19}-[0-9]{1,19}$"))]
+    cursor: Option<String>,
+    /// Entries on the page; 100 unless it is said.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<usize>,
+}
+
+impl ChunkParameters {
+    /// # Errors
+    /// A value is out of its bounds.
+    pub(super) fn query(self) -> Result<ChunkQuery, Problem> {
+        Ok(ChunkQuery {
+            state: self.state,
+            after: self.cursor,
+            limit: limit(self.limit)?,
+        })
+    }
+}
+
+impl EventParameters {
+    /// Where the page begins, and how many events there may be on it.
+    ///
+    /// # Errors
+    /// As [`ChunkParameters::query`].
+    pub(super) fn page(self) -> Result<(EventCursor, usize), Problem> {
+        let from = match self.cursor {
+            None => EventCursor::default(),
+            Some(text) => text.parse().map_err(bad)?,
+        };
+        Ok((from, limit(self.limit)?))
+    }
+}
+
+/// How many entries there may be on a page.
 ///
 /// # Errors
-/// A parameter is unknown, or its value is none.
-pub(super) fn chunks(uri: &Uri) -> Result<ChunkQuery, Problem> {
-    let parameters: ChunkParameters = parsed(uri)?;
-    Ok(ChunkQuery {
-        state: parameters.state,
-        after: parameters.cursor,
-        limit: limit(parameters.limit)?,
-    })
-}
-
-/// Where a page of events begins, and how many there may be on it.
-///
-/// # Errors
-/// As [`chunks`].
-pub(super) fn events(uri: &Uri) -> Result<(EventCursor, usize), Problem> {
-    let parameters: EventParameters = parsed(uri)?;
-    let from = match parameters.cursor {
-        None => EventCursor::default(),
-        Some(text) => text.parse().map_err(bad)?,
-    };
-    Ok((from, limit(parameters.limit)?))
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    let query = Query::try_from_uri(uri).map_err(|rejection| bad(rejection.body_text()))?;
-    Ok(query.0)
-}
-
-fn limit(limit: Option<usize>) -> Result<usize, Problem> {
+/// None, or too many.
+pub(super) fn limit(limit: Option<usize>) -> Result<usize, Problem> {
     match limit.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
         _ => Err(bad(format!("limit is a number from 1 to {LIMIT_MAX}"))),

@@ -1,5 +1,7 @@
 //! Over a loopback socket, with an engine that gives canned answers.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::sync::Mutex;
 
 use serde_json::Value;
@@ -7,8 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::config::plan::{AdminRole, AdminToken};
 use crate::engine::status::*;
 use crate::event::Timestamp;
+
+const READ: &str = "read-0123456789abcdef";
+const ADMIN: &str = "admin-0123456789abcdef";
 
 /// Gives canned answers and notes what it was asked for.
 #[derive(Default)]
@@ -105,10 +111,42 @@ struct Served {
     inspect: Arc<Canned>,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<()>,
+    data_dir: tempfile::TempDir,
 }
 
 async fn served(inspect: Canned) -> Served {
-    let server = AdminServer::bind("127.0.0.1:0".parse().unwrap()).await;
+    served_as(inspect, plan()).await
+}
+
+fn plan() -> AdminPlan {
+    AdminPlan {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        hosts: vec![],
+        tokens: BTreeMap::new(),
+        tls: None,
+        requests_per_second_max: 1_000,
+    }
+}
+
+/// A plan with a token for each role.
+fn guarded() -> AdminPlan {
+    let token = |role, secret: &str| AdminToken {
+        role,
+        secret: secret.to_owned().into(),
+    };
+    let tokens = [
+        ("prometheus".to_owned(), token(AdminRole::Read, READ)),
+        ("ops".to_owned(), token(AdminRole::Admin, ADMIN)),
+    ];
+    AdminPlan {
+        tokens: tokens.into(),
+        ..plan()
+    }
+}
+
+async fn served_as(inspect: Canned, plan: AdminPlan) -> Served {
+    let data_dir = tempfile::tempdir().unwrap();
+    let server = AdminServer::bind(&plan, data_dir.path(), Clock::start()).await;
     let server = server.unwrap();
     let address = server.local_addr();
     let (inspect, stop) = (Arc::new(inspect), CancellationToken::new());
@@ -118,6 +156,7 @@ async fn served(inspect: Canned) -> Served {
         inspect,
         stop,
         running,
+        data_dir,
     }
 }
 
@@ -149,8 +188,19 @@ impl Served {
     }
 
     async fn get(&self, path: &str) -> Answer {
-        let head = "Host: localhost\r\nConnection: close\r\n\r\n";
-        self.send(&format!("GET {path} HTTP/1.1\r\n{head}")).await
+        self.request("GET", path, "").await
+    }
+
+    /// A request with more lines in its head, each with its end.
+    async fn request(&self, method: &str, path: &str, lines: &str) -> Answer {
+        let head = format!("Host: localhost\r\nConnection: close\r\n{lines}\r\n");
+        self.send(&format!("{method} {path} HTTP/1.1\r\n{head}"))
+            .await
+    }
+
+    async fn get_as(&self, path: &str, secret: &str) -> Answer {
+        let line = format!("Authorization: Bearer {secret}\r\n");
+        self.request("GET", path, &line).await
     }
 
     fn asked(&self) -> String {
@@ -307,10 +357,10 @@ async fn a_panic_in_the_engine_is_500_and_costs_no_turn() {
 #[tokio::test]
 async fn another_method_than_get_is_405() {
     let served = served(healthy()).await;
-    let request = "POST /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let answer = served.send(request).await;
+    let answer = served.request("POST", "/metrics", "").await;
     assert_eq!(answer.status, 405);
-    assert!(answer.head.contains("allow: get, head"), "{}", answer.head);
+    assert!(answer.head.contains("allow: get,head"), "{}", answer.head);
+    assert_eq!(answer.json()["status"], 405);
 }
 
 #[tokio::test]
@@ -340,4 +390,169 @@ async fn a_stop_closes_idle_connections() {
     idle.read_to_end(&mut rest).await.unwrap();
     served.running.await.unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+#[tokio::test]
+async fn with_tokens_everything_but_health_needs_one() {
+    let served = served_as(healthy(), guarded()).await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(served.get(path).await.status, 200, "{path}");
+    }
+    for path in [
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/openapi.json",
+        "/api/v1/audit",
+    ] {
+        let answer = served.get(path).await;
+        assert_eq!((path, answer.status), (path, 401));
+        assert!(
+            answer.head.contains("www-authenticate: bearer"),
+            "{}",
+            answer.head
+        );
+        assert_eq!(answer.json()["status"], 401);
+        for secret in [READ, ADMIN] {
+            assert_eq!(served.get_as(path, secret).await.status, 200, "{path}");
+        }
+    }
+    let wrong = "wrong-0123456789abcdef";
+    assert_eq!(served.get_as("/metrics", wrong).await.status, 401);
+}
+
+#[tokio::test]
+async fn refused_attempts_are_in_the_audit_log_and_secrets_are_nowhere() {
+    let served = served_as(healthy(), guarded()).await;
+    let wrong = "wrong-0123456789abcdef";
+    assert_eq!(served.get_as("/api/v1/status", wrong).await.status, 401);
+    let audit = served.get_as("/api/v1/audit?limit=1", READ).await;
+    let entry = audit.json()["entries"][0].clone();
+    assert_eq!(entry["target"], "/api/v1/status", "{entry}");
+    assert_eq!(
+        (&entry["status"], &entry["who"]),
+        (&401.into(), &Value::Null)
+    );
+    let file = served.data_dir.path().join("audit.log");
+    let written = loop {
+        let text = fs::read_to_string(&file).unwrap();
+        if !text.is_empty() {
+            break text;
+        }
+        tokio::task::yield_now().await;
+    };
+    for text in [&audit.body, &written, &format!("{:?}", guarded())] {
+        for secret in [READ, ADMIN, wrong] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_to_wait_but_health_is_always_told() {
+    let limited = AdminPlan {
+        requests_per_second_max: 1,
+        ..plan()
+    };
+    let served = served_as(healthy(), limited).await;
+    let mut statuses = BTreeSet::new();
+    for _ in 0..20 {
+        let answer = served.get("/api/v1/status").await;
+        if answer.status == 429 {
+            assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
+        }
+        statuses.insert(answer.status);
+        assert_eq!(served.get("/readyz").await.status, 200);
+    }
+    assert_eq!(statuses, BTreeSet::from([200, 429]));
+}
+
+#[tokio::test]
+async fn what_a_page_of_another_site_asks_for_is_403() {
+    let served = served(healthy()).await;
+    for lines in [
+        "Origin: http://attacker.example\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+    ] {
+        let answer = served.request("POST", "/api/v1/status", lines).await;
+        assert_eq!((lines, answer.status), (lines, 403));
+    }
+    let answer = served.request("POST", "/api/v1/status", "").await;
+    assert_eq!(answer.status, 405);
+}
+
+#[tokio::test]
+async fn a_configured_name_is_ours() {
+    let named = AdminPlan {
+        hosts: vec!["logs.example.com".to_owned()],
+        ..plan()
+    };
+    let served = served_as(healthy(), named).await;
+    let head = "Host: logs.example.com\r\nConnection: close\r\n\r\n";
+    let request = format!("GET /metrics HTTP/1.1\r\n{head}");
+    assert_eq!(served.send(&request).await.status, 200);
+}
+
+/// Everything that can be asked for, as `METHOD path` with who may.
+fn operations() -> BTreeSet<(String, &'static str)> {
+    let data_dir = tempfile::tempdir().unwrap();
+    let gate = Gate {
+        access: Access::new(&BTreeMap::new()),
+        rates: Rates::new(1, Clock::start()),
+        audit: Audit::open(data_dir.path(), Clock::start()).unwrap(),
+    };
+    let api = handlers::api(Arc::new(gate));
+    let operations = api.document().operations.iter().map(|operation| {
+        let who = match operation.role {
+            None => "all",
+            Some(AdminRole::Read) => "read",
+            Some(AdminRole::Admin) => "admin",
+        };
+        (format!("{} {}", operation.method, operation.path), who)
+    });
+    operations.collect()
+}
+
+#[tokio::test]
+async fn the_module_page_names_everything_that_can_be_asked_for() {
+    let page = include_str!("../admin.rs");
+    let rows = page.lines().filter_map(|line| {
+        let (path, rest) = line.strip_prefix("//! | `")?.split_once("` | ")?;
+        Some((path.to_owned(), rest.split(" | ").next()?))
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), operations());
+}
+
+#[tokio::test]
+async fn the_description_tells_of_every_path_parameter_and_answer() {
+    let served = served_as(healthy(), guarded()).await;
+    let text = served.get_as("/api/v1/openapi.json", READ).await;
+    let described = text.json();
+    assert_eq!(described["openapi"], "3.1.0");
+    for (operation, _) in operations() {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let one = &described["paths"][path][method.to_ascii_lowercase()];
+        assert!(one["operationId"].is_string(), "{operation}");
+        let variables = path.matches('{').count();
+        let parameters = one["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+        let in_path = parameters.iter().filter(|one| one["in"] == "path");
+        assert_eq!(in_path.count(), variables, "{operation}");
+        for parameter in parameters {
+            let about = parameter["description"].as_str().unwrap_or_default();
+            assert!(about.ends_with('.'), "{operation}: {parameter}");
+        }
+        assert_eq!(
+            one["responses"]["404"].is_object(),
+            variables > 0,
+            "{operation}"
+        );
+    }
+    let chunks = &described["paths"]["/api/v1/routes/{route}/chunks"]["get"];
+    let mut parameters = chunks["parameters"].as_array().unwrap().iter();
+    let limit = parameters.find(|one| one["name"] == "limit").unwrap();
+    assert_eq!(limit["schema"]["type"], "integer");
+    assert_eq!(limit["schema"]["maximum"], 1000);
+    assert_eq!(chunks["security"][0]["token"][0], "read");
+    let answer = &chunks["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(answer["$ref"], "#/components/schemas/ChunkPage");
+    assert!(described["components"]["schemas"]["ChunkPage"].is_object());
 }

@@ -29,7 +29,12 @@ pub(super) fn check(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "output  {name}: {}", describe_output(output))?;
     }
     if let Some(admin) = &plan.admin {
-        writeln!(out, "admin   http://{}", admin.listen)?;
+        let scheme = if admin.tls.is_some() { "https" } else { "http" };
+        let tokens = match admin.tokens.len() {
+            0 => "",
+            _ => ", for those with a token",
+        };
+        writeln!(out, "admin   {scheme}://{}{tokens}", admin.listen)?;
     }
     out.flush()
 }

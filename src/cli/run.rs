@@ -1,15 +1,14 @@
 //! `forebay run`: the daemon.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::AdminServer;
+use crate::admin::{AdminError, AdminServer};
 use crate::clock::Clock;
-use crate::config::plan::{AdminPlan, Plan};
+use crate::config::plan::Plan;
 use crate::engine::status::Inspect;
 use crate::engine::{self, Engine};
 use crate::registry::Registry;
@@ -30,14 +29,9 @@ pub enum Error {
     /// Something that the configuration names could not be opened.
     #[error(transparent)]
     Engine(#[from] engine::Error),
-    /// The admin API could not be bound.
-    #[error("cannot serve the admin API on {listen}")]
-    Admin {
-        /// Where it was to listen.
-        listen: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The admin API cannot be served.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
 }
 
 /// Runs the daemon until it is told to stop.
@@ -55,11 +49,14 @@ pub(super) fn run(plan: Plan, registry: &Registry) -> Result<(), Error> {
 }
 
 async fn serve(plan: Plan, registry: &Registry, clock: Clock) -> Result<(), Error> {
-    let admin_plan = plan.admin.clone();
+    let (admin_plan, data_dir) = (plan.admin.clone(), plan.data_dir.clone());
     let engine = Engine::open(plan, registry, clock).await?;
     let stop_admin = CancellationToken::new();
     let admin = match admin_plan {
-        Some(admin) => Some(start_admin(&admin, engine.inspect(), stop_admin.clone()).await?),
+        Some(admin) => {
+            let admin = AdminServer::bind(&admin, &data_dir, clock).await?;
+            Some(start_admin(admin, engine.inspect(), stop_admin.clone()))
+        }
         None => None,
     };
     engine.run().await;
@@ -71,14 +68,11 @@ async fn serve(plan: Plan, registry: &Registry, clock: Clock) -> Result<(), Erro
     Ok(())
 }
 
-async fn start_admin(
-    plan: &AdminPlan,
+fn start_admin(
+    server: AdminServer,
     inspect: Arc<dyn Inspect>,
     stop: CancellationToken,
-) -> Result<tokio::task::JoinHandle<()>, Error> {
-    let listen = plan.listen;
-    let server = AdminServer::bind(listen).await;
-    let server = server.map_err(|source| Error::Admin { listen, source })?;
+) -> tokio::task::JoinHandle<()> {
     tracing::info!(listen = %server.local_addr(), "admin API listens");
-    Ok(tokio::spawn(server.run(inspect, stop)))
+    tokio::spawn(server.run(inspect, stop))
 }

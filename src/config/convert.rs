@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use super::decode::{Named, possible_types};
 use super::defaults;
 use super::error::{At, Position, Problems, did_you_mean};
-use super::plan::{AdminPlan, LogPlan, OutputPlan, Plan, RoutePlan};
+use super::plan::{LogPlan, OutputPlan, Plan, RoutePlan};
 use super::schema;
 use super::settings::BufferDefaults;
 use super::types::{Other, OtherPlan, PluginKind, Reading, Types};
 
+mod admin;
 mod buffer;
 mod buffer_defaults;
 mod check;
@@ -45,7 +46,9 @@ pub(super) fn plan(config: schema::Config, types: &dyn Types, problems: &mut Pro
         filters: filter::filters(config.filters, &route_names, types, problems),
         routes,
         outputs,
-        admin: config.admin.map(|at| admin(at, &mut listeners, problems)),
+        admin: config
+            .admin
+            .map(|at| admin::admin(at, &mut listeners, problems)),
         log: log(config.log.map(|at| at.value), problems),
     }
 }
@@ -165,21 +168,6 @@ fn plan_outputs(
         }
     }
     plans
-}
-
-fn admin(
-    at: At<schema::Admin>,
-    listeners: &mut input::Listeners,
-    problems: &mut Problems,
-) -> AdminPlan {
-    let listen = at.value.listen.unwrap_or(At {
-        value: defaults::ADMIN_LISTEN,
-        position: at.position,
-    });
-    listeners.add(listen.clone(), "admin", problems);
-    AdminPlan {
-        listen: listen.value,
-    }
 }
 
 fn log(log: Option<schema::Log>, problems: &mut Problems) -> LogPlan {

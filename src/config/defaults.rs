@@ -16,6 +16,7 @@ const fn localhost(port: u16) -> SocketAddr {
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const LOG_FILTER: &str = "info";
 pub(super) const ADMIN_LISTEN: SocketAddr = localhost(2020);
+pub(super) const ADMIN_REQUESTS_PER_SECOND_MAX: u32 = 100;
 
 pub(super) mod input {
     use super::{Duration, MIB, SocketAddr, localhost};

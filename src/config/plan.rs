@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use forebay_storage::Durability;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use super::types::OtherPlan;
 use crate::decoder::{DecoderPlan, TimeKey};
@@ -55,8 +55,41 @@ pub struct LogPlan {
 /// The admin API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdminPlan {
-    /// Where it listens.
+    /// Where it listens: on a loopback address, or there are tokens or client certificates.
     pub listen: SocketAddr,
+    /// Names that requests may come under, beside `localhost` and addresses; in lower case.
+    pub hosts: Vec<String>,
+    /// Who is let in, by name; empty: everybody who can connect.
+    pub tokens: BTreeMap<String, AdminToken>,
+    /// TLS, if the connections are encrypted.
+    pub tls: Option<ServerTls>,
+    /// Requests a second from one address; at least 1.
+    pub requests_per_second_max: u32,
+}
+
+/// A token that lets somebody in.
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    /// What it allows.
+    pub role: AdminRole,
+    /// Visible ASCII characters, at least 16; no other token has the same.
+    pub secret: SecretString,
+}
+
+impl PartialEq for AdminToken {
+    fn eq(&self, other: &Self) -> bool {
+        let same = self.secret.expose_secret() == other.secret.expose_secret();
+        same && self.role == other.role
+    }
+}
+
+/// What somebody may do over the admin API; each may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdminRole {
+    /// Look.
+    Read,
+    /// Act.
+    Admin,
 }
 
 /// One input.

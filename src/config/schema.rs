@@ -15,8 +15,8 @@ use super::describe::{Described, choice, merged};
 use super::error::{At, Position, Problems};
 use super::node::{Kind, Node};
 use super::plan::{
-    Compression, DeadLetterOverflow, Durability, FlushMode, GivenUp, HttpFormat, HttpMethod,
-    LogLevel, Ordered, Overflow, RetryKind,
+    AdminRole, Compression, DeadLetterOverflow, Durability, FlushMode, GivenUp, HttpFormat,
+    HttpMethod, LogLevel, Ordered, Overflow, RetryKind,
 };
 
 pub(super) mod filter;
@@ -46,8 +46,24 @@ tables! {
 
     /// The admin API.
     Admin {
-        /// Where it listens.
+        /// Where it listens; on an address that others reach it needs `tokens`, or `tls` with `client_ca_path`.
         listen: SocketAddr = "127.0.0.1:2020",
+        /// Names that requests may come under, beside `localhost` and the addresses of this server.
+        hosts: OneOrMany<String>,
+        /// Who is let in, by names of your choice; without any, everybody who can connect.
+        tokens: Named<AdminToken>,
+        /// TLS, if connections are to be encrypted.
+        tls: ServerTls,
+        /// Requests a second from one address, after a burst of three times as many.
+        requests_per_second_max: u32 = "100",
+    }
+
+    /// A token that lets somebody in.
+    AdminToken {
+        /// What it allows: to read, or also to act.
+        role: AdminRole = "read",
+        /// What is sent as `Authorization: Bearer <secret>`; at least 16 characters.
+        secret: SecretString,
     }
 
     /// How logs are written.
@@ -421,6 +437,10 @@ choices! {
     Switch {
         "on" => Self::On,
         "off" => Self::Off,
+    }
+    AdminRole {
+        "read" => Self::Read,
+        "admin" => Self::Admin,
     }
     LogFormat {
         "text" => Self::Text,

@@ -4,6 +4,7 @@
 //! are bytes of payload unless they say otherwise, durations are seconds. Fields are added, never
 //! renamed.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 mod chunk;
@@ -65,7 +66,7 @@ pub struct Unreadable {
 }
 
 /// Whether the daemon does its work.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Health {
     /// The process is in order; if not, only a restart helps.
     pub live: bool,
@@ -76,7 +77,7 @@ pub struct Health {
 }
 
 /// How far the daemon is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnginePhase {
     /// What is on disk is recovered; nothing is taken in yet.
@@ -88,7 +89,7 @@ pub enum EnginePhase {
 }
 
 /// The daemon as a whole.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Status {
     /// The program's version.
     pub version: &'static str,
@@ -109,7 +110,7 @@ pub struct Status {
 }
 
 /// One input.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct InputReport {
     /// Its name in the configuration.
     pub name: String,
@@ -150,7 +151,7 @@ pub struct InputReport {
 }
 
 /// One filter; counted since the start.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FilterReport {
     /// Its name in the configuration.
     pub name: String,
@@ -172,7 +173,7 @@ pub struct FilterReport {
 }
 
 /// One route.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RouteReport {
     /// Its name in the configuration.
     pub name: String,
@@ -202,7 +203,7 @@ pub struct RouteReport {
 }
 
 /// A route's bounds, in bytes on disk except for `chunk_limit_size`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Limits {
     /// Most bytes of payload in one chunk.
     pub chunk_limit_size: u64,
@@ -213,7 +214,7 @@ pub struct Limits {
 }
 
 /// One output of a route.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DestinationReport {
     /// The output's name in the configuration.
     pub name: String,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::buffer::RouteStats;
@@ -95,7 +96,7 @@ pub struct DestinationSample {
 }
 
 /// How much there is in one state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChunkTotals {
     /// Chunks.
     pub chunks: u64,

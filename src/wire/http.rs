@@ -6,4 +6,4 @@ mod problem;
 mod serve;
 
 pub use problem::Problem;
-pub use serve::{Limits, Server, Watch};
+pub use serve::{Limits, Peer, Server, Watch};

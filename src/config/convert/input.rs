@@ -283,7 +283,7 @@ fn security(at: At<schema::InputSecurity>, problems: &mut Problems) -> Option<Se
     })
 }
 
-fn tls(at: At<schema::ServerTls>, problems: &mut Problems) -> Option<ServerTls> {
+pub(super) fn tls(at: At<schema::ServerTls>, problems: &mut Problems) -> Option<ServerTls> {
     let At { value, position } = at;
     let cert_path = check::required(value.cert_path, "cert_path", position, problems);
     let key_path = check::required(value.key_path, "key_path", position, problems);

@@ -737,7 +737,7 @@ fn addresses_are_listened_on_once() {
     assert_problems(
         "\
 data_dir: d
-admin: {listen: '0.0.0.0:9880'}
+admin: {listen: '127.0.0.1:9880'}
 inputs:
   a: {type: http}
   b: {type: http}
@@ -748,8 +748,8 @@ outputs: {o: {type: stdout}}
 ",
         r#"
 f.yaml:2:17: `a` listens on 127.0.0.1:9880 already
- 2 | admin: {listen: '0.0.0.0:9880'}
-   |                 ^^^^^^^^^^^^^^
+ 2 | admin: {listen: '127.0.0.1:9880'}
+   |                 ^^^^^^^^^^^^^^^^
 
 f.yaml:5:3: `a` listens on 127.0.0.1:9880 already
  5 |   b: {type: http}
@@ -1116,4 +1116,64 @@ f.yaml:6:45: `o` is in `to`: what it does not take needs another output
     assert!(problems.contains("of the route `r`"), "{problems}");
     let problems = super::problems(&with("rst"));
     assert!(problems.contains("there is no output `rst`"), "{problems}");
+}
+
+#[test]
+fn the_admin_api_is_open_to_nobody_but_this_machine_without_proof() {
+    for listen in ["0.0.0.0:2020", "192.0.2.1:2020", "'[::]:2020'"] {
+        for more in ["", "\n  tokens: {}", "\n  tls: {cert_path: c, key_path: k}"] {
+            let text = format!("{}admin:\n  listen: {listen}{more}\n", with_buffer(&[]));
+            let said = problems(&text);
+            assert!(
+                said.contains("could read every event and stop the daemon"),
+                "{said}"
+            );
+            assert!(
+                said.contains("set `tokens`, or `tls` with `client_ca_path`"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_lets_nobody_in_or_everybody_is_no_token() {
+    assert_problems(
+        &format!(
+            "{}admin:
+  hosts: ['https://a']
+  requests_per_second_max: 0
+  tokens:
+    b: {{secret: '0123456789abcde'}}
+    c: {{secret: '0123456789 abcdef'}}
+    d: {{role: admin}}
+",
+            with_buffer(&[])
+        ),
+        r#"
+f.yaml:10:11: `https://a` is no host
+ 10 |   hosts: ['https://a']
+    |           ^^^^^^^^^^^ a name without scheme and port, such as `logs.example.com`
+
+f.yaml:11:28: this must be at least 1
+ 11 |   requests_per_second_max: 0
+    |                            ^
+
+f.yaml:13:17: a secret has at least 16 visible ASCII characters
+ 13 |     b: {secret: '0123456789abcde'}
+    |                 ^^^^^^^^^^^^^^^^^ such as `openssl rand -hex 32` gives
+
+f.yaml:14:17: a secret has at least 16 visible ASCII characters
+ 14 |     c: {secret: '0123456789 abcdef'}
+    |                 ^^^^^^^^^^^^^^^^^^^ such as `openssl rand -hex 32` gives
+
+f.yaml:15:5: `secret` is missing
+ 15 |     d: {role: admin}
+    |     ^
+"#,
+    );
+    let twice =
+        "admin: {tokens: {a: {secret: '0123456789abcdef'}, b: {secret: '0123456789abcdef'}}}\n";
+    let said = problems(&format!("{}{twice}", with_buffer(&[])));
+    assert!(said.contains("`a` has the same secret"), "{said}");
 }

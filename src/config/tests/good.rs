@@ -3,9 +3,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::super::plan::{
-    BufferPlan, Compression, DeadLetterOverflow, DeduplicatePlan, Durability, FileFormat,
-    FlushMode, ForwardInputPlan, ForwardOutputPlan, GivenUp, HttpFormat, HttpInputPlan, HttpMethod,
-    HttpOutputPlan, InputPlan, Ordered, OutputPlan, Overflow, RetryKind, RetryPlan,
+    AdminRole, BufferPlan, Compression, DeadLetterOverflow, DeduplicatePlan, Durability,
+    FileFormat, FlushMode, ForwardInputPlan, ForwardOutputPlan, GivenUp, HttpFormat, HttpInputPlan,
+    HttpMethod, HttpOutputPlan, InputPlan, Ordered, OutputPlan, Overflow, RetryKind, RetryPlan,
 };
 use super::{plan, with_buffer, with_input, with_output};
 
@@ -338,4 +338,34 @@ routes: {r: {match: '**', to: o, secondary: rest, buffer: {retry_timeout: 1h, re
     );
     assert_eq!(plan.routes[0].secondary.as_deref(), Some("rest"));
     assert!((plan.routes[0].buffer.secondary_threshold - 0.5).abs() < f64::EPSILON);
+}
+
+#[test]
+fn the_admin_api_knows_who_may_come_in() {
+    let plan = plan(&format!(
+        "{}admin:
+  listen: 0.0.0.0:2020
+  hosts: [Logs.example.com]
+  tokens:
+    prometheus: {{secret: 'read-0123456789abcdef'}}
+    ops: {{role: admin, secret: 'admin-0123456789abcdef'}}
+",
+        with_buffer(&[])
+    ));
+    let admin = plan.admin.unwrap();
+    assert_eq!(admin.hosts, ["logs.example.com"]);
+    assert_eq!(admin.requests_per_second_max, 100);
+    let roles: Vec<_> = admin.tokens.values().map(|token| token.role).collect();
+    assert_eq!(roles, [AdminRole::Admin, AdminRole::Read]);
+    let shown = format!("{admin:?}");
+    assert!(!shown.contains("0123456789abcdef"), "{shown}");
+}
+
+#[test]
+fn client_certificates_do_instead_of_tokens() {
+    let plan = plan(&format!(
+        "{}admin: {{listen: '0.0.0.0:2020', tls: {{cert_path: c, key_path: k, client_ca_path: a}}}}\n",
+        with_buffer(&[])
+    ));
+    assert!(plan.admin.unwrap().tls.unwrap().client_ca_path.is_some());
 }

@@ -1,6 +1,7 @@
 //! Chunks as the API shows them.
 
 use forebay_storage::{ChunkKey, KeyValue};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub struct ChunkQuery {
 }
 
 /// What a chunk does at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChunkState {
     /// It takes appends.
@@ -32,7 +33,7 @@ pub enum ChunkState {
 }
 
 /// A page of chunks.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ChunkPage {
     /// The chunks, by id.
     pub chunks: Vec<ChunkReport>,
@@ -41,7 +42,7 @@ pub struct ChunkPage {
 }
 
 /// One chunk.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ChunkReport {
     /// Its id, 32 hexadecimal digits.
     pub id: String,
@@ -66,7 +67,7 @@ pub struct ChunkReport {
 }
 
 /// What became of a chunk at one output.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Progress {
     /// The output's name in the configuration.
     pub name: String,
@@ -81,7 +82,7 @@ pub struct Progress {
 }
 
 /// How far a chunk is at one output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivering {
     /// Not confirmed, not under way.
@@ -95,7 +96,7 @@ pub enum Delivering {
 }
 
 /// A chunk key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct KeyReport {
     /// The events' tag, if `tag` is a chunk key.
     pub tag: Option<String>,
@@ -106,7 +107,7 @@ pub struct KeyReport {
 }
 
 /// A window of event time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WindowReport {
     /// Its first moment.
     pub start: Moment,
@@ -115,7 +116,7 @@ pub struct WindowReport {
 }
 
 /// One record field of a chunk key.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FieldReport {
     /// The field as written in the configuration.
     pub path: String,

@@ -1,5 +1,6 @@
 //! Events as the API shows them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -8,7 +9,7 @@ use crate::event::Timestamp;
 use crate::msgpack::json;
 
 /// A page of a chunk's events.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct EventPage {
     /// The events, in the order they were stored.
     pub events: Vec<EventReport>,
@@ -19,13 +20,14 @@ pub struct EventPage {
 }
 
 /// One event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EventReport {
     /// Its tag.
     pub tag: String,
     /// Its time.
     pub time: Moment,
     /// Its record, as the MessagePack transcoder writes it.
+    #[schemars(with = "serde_json::Value")]
     pub record: Box<RawValue>,
 }
 

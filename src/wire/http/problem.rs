@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -15,6 +15,7 @@ pub struct Problem {
     reasons: Vec<String>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    authenticate: Option<&'static str>,
 }
 
 impl Problem {
@@ -27,6 +28,7 @@ impl Problem {
             reasons: Vec::new(),
             retry_after: None,
             allow: None,
+            authenticate: None,
         }
     }
 
@@ -43,6 +45,25 @@ impl Problem {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// The same problem, with how to say who one is, as the header `WWW-Authenticate`.
+    #[must_use]
+    pub fn authenticate_by(mut self, challenge: &'static str) -> Self {
+        self.authenticate = Some(challenge);
+        self
+    }
+
+    /// Its status code.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says, in one line.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// A problem with the method: only those in `allow` are answered.
@@ -75,6 +96,9 @@ impl IntoResponse for Problem {
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(challenge) = self.authenticate {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -1,19 +1,29 @@
 //! Serving HTTP/1.1 connections, in bounds.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service;
 
 use super::impatient::Impatient;
 use crate::wire::tcp;
@@ -52,6 +62,15 @@ pub struct Limits {
     pub head_timeout: Duration,
 }
 
+/// Who is at the other end of a connection; every request has it as an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The SHA-256 of the certificate that it showed and that was found good, if it showed one.
+    pub certificate_sha256: Option<[u8; 32]>,
+}
+
 /// Who is told of connections.
 pub trait Watch: Send + Sync + 'static {
     /// One was accepted.
@@ -80,7 +99,7 @@ impl<W: Watch> Server<W> {
         let mut connections = JoinSet::new();
         loop {
             let accepted = stop.run_until_cancelled(next(&listener, &places)).await;
-            let Some((stream, place)) = accepted else {
+            let Some((stream, address, place)) = accepted else {
                 break;
             };
             let connection = Connection {
@@ -90,7 +109,7 @@ impl<W: Watch> Server<W> {
                 stop: stop.clone(),
                 guard: Guard::new(Arc::clone(&watch), place),
             };
-            connections.spawn(connection.run(stream));
+            connections.spawn(connection.run(stream, address));
             while connections.try_join_next().is_some() {}
         }
         drop(listener);
@@ -102,13 +121,13 @@ impl<W: Watch> Server<W> {
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // Never closed, so this is always a permit.
     let place = Arc::clone(places).acquire_owned().await.ok();
     let mut failure_count = 0_u64;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, address)) => return (stream, address, place),
             Err(error) => {
                 failure_count += 1;
                 // Seldomer the longer it lasts.
@@ -152,15 +171,22 @@ struct Connection<W: Watch> {
 }
 
 impl<W: Watch> Connection<W> {
-    async fn run(mut self, stream: TcpStream) {
+    async fn run(mut self, stream: TcpStream, address: SocketAddr) {
+        let mut peer = Peer {
+            address,
+            certificate_sha256: None,
+        };
         // It fails only for a connection that is over already.
         let _ = tcp::tune(&stream);
         let is_sound = match self.tls.take() {
-            None => self.drive(stream).await,
+            None => self.drive(stream, peer).await,
             Some(tls) => {
                 let handshake = tokio::time::timeout(self.head_timeout, tls.accept(stream));
                 match self.stop.run_until_cancelled(handshake).await {
-                    Some(Ok(Ok(stream))) => self.drive(stream).await,
+                    Some(Ok(Ok(stream))) => {
+                        peer.certificate_sha256 = certificate_sha256(&stream);
+                        self.drive(stream, peer).await
+                    }
                     Some(_) => false,
                     None => true,
                 }
@@ -172,11 +198,14 @@ impl<W: Watch> Connection<W> {
     }
 
     /// Answers requests until either side has had enough; `false` if what came was not HTTP.
-    async fn drive<S>(&self, stream: S) -> bool
+    async fn drive<S>(&self, stream: S, peer: Peer) -> bool
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let service = TowerToHyperService::new(self.router.clone());
+        let service = TowerToHyperService::new(Introduced {
+            router: self.router.clone(),
+            peer,
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
@@ -195,5 +224,34 @@ impl<W: Watch> Connection<W> {
             }
         };
         !ended.is_err_and(|error| error.is_parse())
+    }
+}
+
+fn certificate_sha256(stream: &TlsStream<TcpStream>) -> Option<[u8; 32]> {
+    let (_, connection) = stream.get_ref();
+    let own = connection.peer_certificates()?.first()?;
+    Some(Sha256::digest(own).into())
+}
+
+/// A router whose requests say who sent them.
+#[derive(Clone)]
+struct Introduced {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Introduced {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A router is always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
     }
 }

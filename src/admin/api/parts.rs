@@ -1,0 +1,101 @@
+//! The parts of a request that handlers have as arguments, with what is said of them.
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::describe::{Schemas, Sketch, Takes};
+use crate::wire::http::Problem;
+
+/// The variable parts of the path.
+pub(in crate::admin) struct At<T>(pub(in crate::admin) T);
+
+/// What follows the question mark.
+pub(in crate::admin) struct Asked<T>(pub(in crate::admin) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0))
+            .map_err(|rejection| bad(rejection.body_text()))
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query
+            .map(|query| Self(query.0))
+            .map_err(|rejection| bad(rejection.body_text()))
+    }
+}
+
+impl<T: JsonSchema> Takes for At<T> {
+    fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
+        add_parameters::<T>("path", sketch, schemas);
+        sketch.fails(400, "The request is not as described here.");
+        sketch.fails(404, "There is no such thing.");
+    }
+}
+
+impl<T: JsonSchema> Takes for Asked<T> {
+    fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
+        add_parameters::<T>("query", sketch, schemas);
+        sketch.fails(400, "The request is not as described here.");
+    }
+}
+
+/// Says of each field of `T` that it is a parameter in `place`.
+fn add_parameters<T: JsonSchema>(place: &str, sketch: &mut Sketch, schemas: &mut Schemas) {
+    let mut object = schemas.incoming.subschema_for::<T>().to_value();
+    let required = object["required"].take();
+    let is_required = |name: &String| {
+        let names = required.as_array();
+        names.is_some_and(|names| names.iter().any(|known| known == name))
+    };
+    let Value::Object(fields) = object["properties"].take() else {
+        return;
+    };
+    for (name, mut schema) in fields {
+        let description = schema["description"].take();
+        let mut schema = without_null(schema);
+        if let Value::Object(schema) = &mut schema {
+            schema.remove("description");
+        }
+        sketch.parameters.push(json!({
+            "name": name,
+            "in": place,
+            "required": place == "path" || is_required(&name),
+            "description": description,
+            "schema": schema,
+        }));
+    }
+}
+
+/// The schema of a value that may be left out, but cannot be `null`, as a parameter has none.
+fn without_null(mut schema: Value) -> Value {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = choices.as_slice() {
+            return only.clone();
+        }
+    }
+    schema
+}
+
+fn bad(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}

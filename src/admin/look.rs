@@ -1,0 +1,78 @@
+//! How handlers reach the engine: in turn, and off the runtime's own threads.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use super::audit::Audit;
+use crate::engine::status::Inspect;
+use crate::wire::http::Problem;
+
+/// Most looks into the engine at a time; each may hold a page in memory and wait for a disk.
+const LOOKS_MAX: usize = 4;
+
+/// How long an answer may take, with the wait for its turn.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What handlers have.
+#[derive(Clone)]
+pub(super) struct Admin {
+    pub(super) inspect: Arc<dyn Inspect>,
+    pub(super) audit: Arc<Audit>,
+    /// The description of the API, once all of it is known.
+    pub(super) description: Arc<OnceLock<Bytes>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Admin {
+    pub(super) fn new(inspect: Arc<dyn Inspect>, audit: Arc<Audit>) -> Self {
+        Self {
+            inspect,
+            audit,
+            description: Arc::default(),
+            turns: Arc::new(Semaphore::new(LOOKS_MAX)),
+        }
+    }
+
+    /// Asks the engine, in turn with others, on a thread that may block.
+    ///
+    /// When the time is over the look goes on, and keeps its turn, until the engine has answered:
+    /// so a disk that hangs holds no more threads than there are turns.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&dyn Inspect) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (inspect, turns) = (Arc::clone(&self.inspect), Arc::clone(&self.turns));
+        let looking = async move {
+            // Never closed, so this is always a permit.
+            let turn = turns.acquire_owned().await.ok();
+            let looked = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                look(&*inspect)
+            });
+            looked.await
+        };
+        match tokio::time::timeout(ANSWER_TIMEOUT, looking).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failed(&error)),
+            Err(_) => {
+                let detail = "no answer in time";
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+            }
+        }
+    }
+}
+
+/// What was asked for does not exist.
+pub(super) fn unknown(what: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+}
+
+/// What was asked for cannot be had.
+pub(super) fn failed(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(error = %error, "admin request failed");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
