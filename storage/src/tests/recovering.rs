@@ -4,9 +4,12 @@ use super::*;
 use crate::SealReason;
 use crate::reader::Reader;
 
-/// Notes the payloads it is shown, and whether damage was met with them.
+/// The chunk, the payloads of its frames, and whether damage was met with them.
+type Shown = (ChunkId, Vec<Vec<u8>>, bool);
+
+/// Notes what it is shown.
 #[derive(Debug, Default)]
-struct Looker(Mutex<Vec<(ChunkId, Vec<Vec<u8>>, bool)>>);
+struct Looker(Mutex<Vec<Shown>>);
 
 impl Observer for Looker {
     fn recovering(&self, chunk: &ChunkInfo, mut reader: Reader) {
@@ -20,7 +23,7 @@ impl Observer for Looker {
 }
 
 /// What is shown when the route of a killed process is opened again.
-fn shown(fs: &SimFs) -> Vec<(ChunkId, Vec<Vec<u8>>, bool)> {
+fn shown(fs: &SimFs) -> Vec<Shown> {
     let looker = Arc::new(Looker::default());
     let observer = Arc::clone(&looker) as Arc<dyn Observer>;
     open_store(fs)
