@@ -7,6 +7,15 @@
 //! A small chunk is sent with its length; a larger one is encoded while it is sent, so that memory
 //! does not depend on its size. Nothing but a 2xx answer to the *whole* body is a delivery.
 //! Redirections are not followed: where data goes is the configuration's to say.
+//!
+//! | answer | what happens |
+//! |---|---|
+//! | 2xx | delivered |
+//! | 3xx, 401, 407, 408, 421, 426, 429, 502, 503, 504, 511 | kept; the destination is probed with one chunk until it answers otherwise |
+//! | 402, 403, 404, 405, 409, 410, 423, 425, any other 5xx | kept; this chunk is tried again, others go on |
+//! | any other, e.g. 400, 413, 422 | what it is about is looked for and goes to the last resort; the rest is delivered |
+//!
+//! `Retry-After` is kept to. Retries end as the route's retry settings say.
 
 use std::io;
 

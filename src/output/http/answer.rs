@@ -43,8 +43,8 @@ impl Answer {
         }
     }
 
-    /// Success is a delivery; an answer that may be another one next time is a retry; any other
-    /// (redirections too, which are not followed) is final.
+    /// Success is a delivery; an answer that may be another one next time, or once somebody has mended
+    /// a password or an address, is a retry; one that speaks of the events themselves is final.
     pub(super) fn outcome(&self) -> Outcome {
         if self.status.is_success() {
             return Outcome::Delivered;
@@ -92,15 +92,31 @@ fn retry_after_of(headers: &HeaderMap) -> Option<Duration> {
 
 /// Whom a status speaks about, if it may be another one next time.
 ///
-/// Statuses that a proxy or an overloaded server gives to every request speak about the
-/// destination; any other 5xx may be this chunk's fault.
+/// What a proxy or an overloaded server says to every request speaks about the destination, and so do a
+/// password that is not valid (any more) and a redirection, which is not followed: events are kept until that is
+/// mended. An address or a right may be missing for some of the chunks only, since addresses can have
+/// placeholders; any other 5xx may be this chunk's fault.
 fn retry_scope(status: StatusCode) -> Option<FailureScope> {
     match status {
-        StatusCode::REQUEST_TIMEOUT
+        StatusCode::UNAUTHORIZED
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        | StatusCode::REQUEST_TIMEOUT
+        | StatusCode::MISDIRECTED_REQUEST
+        | StatusCode::UPGRADE_REQUIRED
         | StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => Some(FailureScope::Destination),
+        | StatusCode::GATEWAY_TIMEOUT
+        | StatusCode::NETWORK_AUTHENTICATION_REQUIRED => Some(FailureScope::Destination),
+        StatusCode::PAYMENT_REQUIRED
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::CONFLICT
+        | StatusCode::GONE
+        | StatusCode::LOCKED
+        | StatusCode::TOO_EARLY => Some(FailureScope::Chunk),
+        status if status.is_redirection() => Some(FailureScope::Destination),
         status if status.is_server_error() => Some(FailureScope::Chunk),
         _ => None,
     }
@@ -136,8 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn statuses_of_an_overloaded_server_speak_about_the_destination() {
-        for status in [408, 429, 502, 503, 504] {
+    fn statuses_that_every_request_gets_speak_about_the_destination() {
+        for status in [
+            300, 301, 302, 304, 307, 308, 401, 407, 408, 421, 426, 429, 502, 503, 504, 511,
+        ] {
             let Outcome::Retry(failure) = outcome(status) else {
                 panic!("{status} must be retried");
             };
@@ -147,8 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn other_server_errors_may_be_the_chunks_fault() {
-        for status in [500, 501, 505, 507, 599] {
+    fn what_may_be_so_for_this_chunk_only_is_tried_again() {
+        for status in [
+            402, 403, 404, 405, 409, 410, 423, 425, 500, 501, 505, 507, 599,
+        ] {
             let Outcome::Retry(failure) = outcome(status) else {
                 panic!("{status} must be retried");
             };
@@ -157,10 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_final() {
-        for status in [
-            300, 301, 302, 307, 308, 304, 400, 401, 403, 404, 413, 415, 422,
-        ] {
+    fn what_speaks_of_the_events_is_final() {
+        for status in [400, 406, 411, 412, 413, 414, 415, 417, 422, 424, 431] {
             let Outcome::Reject { reason } = outcome(status) else {
                 panic!("{status} must be rejected");
             };

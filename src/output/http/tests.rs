@@ -177,8 +177,8 @@ async fn the_answer_decides_and_its_body_is_the_reason() {
 #[tokio::test]
 async fn redirections_are_not_followed() {
     let mut server = Server::answering("302 Found", "Location: /elsewhere\r\n", "").await;
-    let outcome = deliver(&plan(&server.url("/")), &small()).await;
-    assert!(matches!(outcome, Outcome::Reject { .. }), "{outcome:?}");
+    let failure = failure(deliver(&plan(&server.url("/")), &small()).await);
+    assert_eq!(failure.scope, FailureScope::Destination, "{failure:?}");
     server.request().await;
     assert!(server.has_no_more_requests());
 }
