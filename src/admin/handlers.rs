@@ -16,6 +16,7 @@ use crate::wire::http::Problem;
 
 mod audit;
 mod chunks;
+mod export;
 mod health;
 mod status;
 
@@ -41,6 +42,7 @@ pub(super) fn api(gate: Arc<Gate>) -> Api {
     health::add(&mut api);
     status::add(&mut api);
     chunks::add(&mut api);
+    export::add(&mut api);
     audit::add(&mut api);
     api
 }

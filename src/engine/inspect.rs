@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use forebay_storage::{ChunkId, ChunkInfo, Phase, Route, Store};
+use forebay_storage::{ChunkId, ChunkInfo, Phase, QUARANTINE_DIR, Route, Store};
 
 use super::filters::FilterHandle;
 use super::health::Faults;
@@ -12,8 +12,8 @@ use super::inputs::InputHandle;
 use super::route::{Destination, RunningRoute, lock};
 use super::status::{
     ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EnginePhase, EventCursor,
-    EventPage, FilterReport, Health, InputReport, Inspect, Limits, Moment, RouteReport, Status,
-    Unreadable,
+    EventPage, EventQuery, ExportFormat, ExportPart, FilterReport, Health, InputReport, Inspect,
+    Limits, Moment, QuarantinePage, RouteReport, Status, Unreadable,
 };
 use super::topology::{Live, Topology};
 use crate::buffer::IntakeStats;
@@ -27,6 +27,7 @@ use crate::metrics::{
 
 mod chunks;
 mod events;
+mod files;
 
 /// Looks into a running engine.
 pub(super) struct Inspector {
@@ -99,7 +100,8 @@ impl Inspect for Inspector {
 
     fn chunks(&self, route: &str, query: &ChunkQuery) -> Option<ChunkPage> {
         let live = self.live.now();
-        Some(chunks::page(live.route(route)?, query))
+        let now_ns = self.clock.now().unix_ns;
+        Some(chunks::page(live.route(route)?, query, now_ns))
     }
 
     fn chunk(&self, id: &str) -> Option<ChunkReport> {
@@ -110,22 +112,29 @@ impl Inspect for Inspector {
             .find_map(|route| chunks::report_by_id(route, id))
     }
 
-    fn events(
+    fn events(&self, id: &str, query: &EventQuery) -> Result<Option<EventPage>, Unreadable> {
+        self.read_chunk(id, |route, chunk| events::page(route, chunk, query))
+    }
+
+    fn export(
         &self,
         id: &str,
         from: EventCursor,
-        limit: usize,
-    ) -> Result<Option<EventPage>, Unreadable> {
-        let found = id.parse().ok().and_then(|id| Some((self.holder(id)?, id)));
-        let Some((route, chunk)) = found else {
-            return Ok(None);
-        };
-        events::page(&route, chunk, from, limit)
-            .map(Some)
-            .map_err(|error| Unreadable {
-                id: id.to_owned(),
-                reason: error.to_string(),
-            })
+        format: ExportFormat,
+    ) -> Result<Option<ExportPart>, Unreadable> {
+        self.read_chunk(id, |route, chunk| events::part(route, chunk, from, format))
+    }
+
+    fn raw(&self, id: &str, offset: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+        self.read_chunk(id, |route, chunk| files::part(&route.path(chunk), offset))
+    }
+
+    fn quarantine(&self, after: Option<&str>, limit: usize) -> Result<QuarantinePage, Unreadable> {
+        let dir = self.store.dir().join(QUARANTINE_DIR);
+        files::quarantine(&dir, after, limit).map_err(|error| Unreadable {
+            what: "quarantine".to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     fn metrics_text(&self) -> String {
@@ -137,6 +146,22 @@ impl Inspect for Inspector {
 }
 
 impl Inspector {
+    /// What `read` makes of the chunk with the text `id`; `None` if there is none.
+    fn read_chunk<T, E: std::error::Error>(
+        &self,
+        id: &str,
+        read: impl FnOnce(&Route, ChunkId) -> Result<T, E>,
+    ) -> Result<Option<T>, Unreadable> {
+        let found = id.parse().ok().and_then(|id| Some((self.holder(id)?, id)));
+        let Some((route, chunk)) = found else {
+            return Ok(None);
+        };
+        read(&route, chunk).map(Some).map_err(|error| Unreadable {
+            what: format!("chunk {chunk}"),
+            reason: error.to_string(),
+        })
+    }
+
     /// The route, or dead letters, that have a chunk.
     fn holder(&self, id: ChunkId) -> Option<Route> {
         let live = self.live.now();
