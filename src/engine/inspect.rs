@@ -1,6 +1,7 @@
 //! The engine seen from outside: everything is read from the store, the schedulers and the
 //! counters at the moment of asking.
 
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
@@ -21,8 +22,8 @@ use crate::catalog::Catalog;
 use crate::clock::{Clock, Now};
 use crate::config::plan::{Durability, Overflow, RoutePlan};
 use crate::metrics::{
-    CatalogSample, DestinationSample, FilterSample, InputSample, Metrics, RouteSample, Snapshot,
-    StoreSample,
+    CatalogSample, DestinationSample, FilterSample, InputSample, Metrics, ProcessSample,
+    RouteSample, Snapshot,
 };
 
 mod chunks;
@@ -139,7 +140,7 @@ impl Inspect for Inspector {
 
     fn metrics_text(&self) -> String {
         let snapshot = self.snapshot();
-        Metrics::new(move || snapshot.clone())
+        Metrics::new(&[], move || snapshot.clone())
             .and_then(|metrics| metrics.render())
             .unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
     }
@@ -201,7 +202,6 @@ impl Inspector {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let stats = self.store.stats();
         let catalog = self.catalog.stats();
         let live = self.live.now();
         Snapshot {
@@ -217,22 +217,18 @@ impl Inspector {
                 .zip(&live.plans)
                 .map(route_sample)
                 .collect(),
-            store: StoreSample {
-                syncs: stats.rounds,
-                synced_appends: stats.appends_resolved,
-                sync_failures: stats.sync_failures,
-                sync_ns: stats.sync_ns_sum,
-                open_files: stats.open_files,
-                open_files_max: u64::try_from(self.open_files_max).unwrap_or(u64::MAX),
-                mapped_bytes: stats.mapped_bytes,
-                quarantined_bytes: stats.quarantined_bytes,
-            },
+            store: self.store.stats(),
+            open_files_max: count(self.open_files_max),
+            quarantined: self.store.quarantined().ok(),
+            damages: self.faults.damage_count(),
             catalog: CatalogSample {
                 is_enabled: catalog.is_enabled,
                 updates: catalog.updates,
                 updates_dropped: catalog.updates_dropped,
             },
             disk_free_bytes: self.store.free_bytes().ok(),
+            disk_size_bytes: disk_size(self.store.dir()),
+            process: ProcessSample::read(),
         }
     }
 }
@@ -244,6 +240,7 @@ struct Held {
     in_flight: ChunkTotals,
     dead: ChunkTotals,
     used_bytes: u64,
+    dead_used_bytes: u64,
     oldest_created_ns: Option<i64>,
 }
 
@@ -275,6 +272,7 @@ impl Held {
                 bytes: dead.staged_bytes + dead.sealed_bytes,
             },
             used_bytes: totals.file_bytes,
+            dead_used_bytes: dead.file_bytes,
             oldest_created_ns: totals.oldest_created_ns,
         }
     }
@@ -408,11 +406,13 @@ fn destination_report(
 fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample {
     let held = Held::by(route);
     let outputs = route.destinations.iter().enumerate().map(|(index, to)| {
+        let oldest_owed_unix_ns = route.chunks.oldest_owed_ns(&to.name);
         let scheduler = route.state.scheduler();
         DestinationSample {
             name: Arc::clone(&to.name),
             stats: Arc::clone(&to.stats),
             owed_chunks: count(scheduler.owed_count(index)),
+            oldest_owed_unix_ns,
             bisections: scheduler.search_count(index),
         }
     });
@@ -426,10 +426,18 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
         dead: held.dead,
         used_bytes: held.used_bytes,
         limit_bytes: plan.buffer.total_limit_size,
+        chunk_limit_bytes: plan.buffer.chunk_limit_size,
+        dead_used_bytes: held.dead_used_bytes,
         dead_letter_limit_bytes: plan.buffer.dead_letter_limit_size,
         oldest_created_unix_ns: held.oldest_created_ns,
         outputs: outputs.collect(),
     }
+}
+
+/// Bytes of the file system that holds `dir`.
+fn disk_size(dir: &Path) -> Option<u64> {
+    let volume = rustix::fs::statvfs(dir).ok()?;
+    volume.f_blocks.checked_mul(volume.f_frsize)
 }
 
 fn count(count: usize) -> u64 {
