@@ -1,4 +1,5 @@
-//! How to write plugins, what they are called elsewhere, and what holds the contract.
+//! How to write plugins, what they are called elsewhere, what holds the contract; what the metrics are
+//! and what to do about an alert.
 //!
 //! | page | for whom |
 //! |---|---|
@@ -7,6 +8,8 @@
 //! | [`write_an_input`] | takes events in from somewhere |
 //! | [`coming_from`] | knows Fluentd, Fluent Bit's Go plugins, Heka, iLogtail or Stanza |
 //! | [`contract`] | wants to know what is promised, and which test holds it |
+//! | [`metrics`] | watches a daemon |
+//! | [`runbook`] | is on call, and an alert has come |
 
 #[doc = include_str!("guide/write-an-output.md")]
 pub mod write_an_output {}
@@ -22,3 +25,9 @@ pub mod coming_from {}
 
 #[doc = include_str!("guide/contract.md")]
 pub mod contract {}
+
+#[doc = include_str!("guide/metrics.md")]
+pub mod metrics {}
+
+#[doc = include_str!("guide/runbook.md")]
+pub mod runbook {}

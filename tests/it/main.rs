@@ -22,6 +22,7 @@ mod last_resorts;
 mod nats;
 mod overflow;
 mod plugins;
+mod prometheus;
 mod readme;
 mod retry;
 mod stopping;
