@@ -356,7 +356,8 @@ async fn a_page_of_events_is_asked_for_as_the_request_says() {
 async fn what_is_unknown_is_404() {
     let served = served(healthy()).await;
     for path in [
-        "/",
+        "/nothing",
+        "/page/nothing.js",
         "/api/v1/nothing",
         "/api/v1/routes/other/chunks",
         "/api/v1/chunks/other",
@@ -481,6 +482,40 @@ async fn with_tokens_everything_but_health_needs_one() {
     }
     let wrong = "wrong-0123456789abcdef";
     assert_eq!(served.get_as("/metrics", wrong).await.status, 401);
+}
+
+#[tokio::test]
+async fn everybody_is_told_who_they_are_and_what_they_may_do() {
+    let served = served_as(healthy(), guarded()).await;
+    for (secret, role) in [(READ, "read"), (ADMIN, "admin")] {
+        let answer = served.get_as("/api/v1/caller", secret).await;
+        assert_eq!(answer.json()["role"], role);
+    }
+    let open = served_as(healthy(), plan()).await;
+    let caller = open.get("/api/v1/caller").await.json();
+    assert_eq!(
+        (&caller["who"], &caller["role"]),
+        (&"local".into(), &"admin".into())
+    );
+}
+
+#[tokio::test]
+async fn the_page_is_given_to_everybody_and_asks_for_the_token_itself() {
+    let served = served_as(healthy(), guarded()).await;
+    for path in ["/", "/page/main.js", "/page/page.css"] {
+        let answer = served.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(
+            answer.head.contains("default-src 'none'"),
+            "{}",
+            answer.head
+        );
+        assert!(
+            answer.head.contains("cache-control: no-cache"),
+            "{}",
+            answer.head
+        );
+    }
 }
 
 #[tokio::test]
