@@ -1,8 +1,9 @@
-//! How to write plugins, what they are called elsewhere, what holds the contract; what the metrics are
-//! and what to do about an alert.
+//! How to run Forebay and what to do about an alert; how to write plugins, what they are called elsewhere, and
+//! what holds the contract.
 //!
 //! | page | for whom |
 //! |---|---|
+//! | [`security`] | decides who may do what: network, files, the service's walls |
 //! | [`write_an_output`] | sends events somewhere: three ways, settings, tests |
 //! | [`write_a_filter`] | edits, drops, routes or makes events |
 //! | [`write_an_input`] | takes events in from somewhere |
@@ -31,3 +32,6 @@ pub mod metrics {}
 
 #[doc = include_str!("guide/runbook.md")]
 pub mod runbook {}
+
+#[doc = include_str!("guide/security.md")]
+pub mod security {}

@@ -10,6 +10,7 @@ mod damage;
 mod dead_command;
 mod dead_letters;
 mod delivery;
+mod deploy;
 mod destinations;
 mod direct;
 mod doctor;
