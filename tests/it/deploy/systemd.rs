@@ -109,7 +109,7 @@ fn every_system_call_of_the_daemon_passes_the_filter_of_the_unit() {
     let log = site.path("strace.log");
     let allowed = allowed();
     let mut command = Command::new(tools::find("strace"));
-    command.args(["-D", "-f", "-qq", "--seccomp-bpf", "-e"]);
+    command.args(["-D", "-f", "-q", "--seccomp-bpf", "-e"]);
     command.arg(all_but(&allowed)).arg("-o").arg(&log);
     command.arg(daemon::binary());
     let daemon = Daemon::start_by(&site, &busy_config(&site, &destination), command);
