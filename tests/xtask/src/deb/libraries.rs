@@ -17,7 +17,7 @@ pub(super) fn packages(program: &[u8]) -> String {
 
 /// The greatest `<major>.<minor>` that follows `prefix` anywhere in `program`.
 fn newest(program: &[u8], prefix: &[u8]) -> Option<(u32, u32)> {
-    let versions = find(program, prefix).filter_map(|rest| version(rest));
+    let versions = find(program, prefix).filter_map(version);
     versions.max()
 }
 
@@ -36,7 +36,8 @@ fn version(text: &[u8]) -> Option<(u32, u32)> {
 /// What follows each occurrence of `text`.
 fn find<'a>(bytes: &'a [u8], text: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let windows = bytes.windows(text.len()).enumerate();
-    windows.filter_map(move |(at, window)| (window == text).then(|| &bytes[at + text.len()..]))
+    let found = windows.filter(move |(_, window)| *window == text);
+    found.map(move |(at, _)| &bytes[at + text.len()..])
 }
 
 #[cfg(test)]
