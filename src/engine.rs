@@ -21,8 +21,10 @@ use crate::filter::Strain;
 use crate::input::InputContext;
 use crate::output::LifecycleEvent;
 use crate::registry::{Commons, Registry};
+use control::{Control, Controller};
 
 mod bury;
+pub mod control;
 pub mod dead_letters;
 mod descriptors;
 mod direct;
@@ -32,6 +34,8 @@ mod inputs;
 mod inspect;
 mod observe;
 mod open;
+#[cfg(test)]
+mod rig;
 mod room;
 mod route;
 mod signals;
@@ -88,6 +92,8 @@ struct Ticking {
 enum Stop {
     /// By a signal.
     Asked,
+    /// By a signal, after everything that can be delivered is delivered.
+    AskedToDrain,
     /// All inputs have ended.
     NothingComes,
 }
@@ -106,6 +112,15 @@ impl Engine {
     #[must_use]
     pub fn inspect(&self) -> Arc<dyn Inspect> {
         Arc::clone(&self.inspector) as Arc<dyn Inspect>
+    }
+
+    /// Changes the engine while it runs, for as long as anybody wants to.
+    #[must_use]
+    pub fn control(&self) -> Arc<dyn Control> {
+        Arc::new(Controller::new(
+            Arc::clone(&self.inspector),
+            self.signals.asking(),
+        ))
     }
 
     /// Takes events in and delivers them until SIGTERM or SIGINT, or until all inputs have come to their
@@ -136,8 +151,10 @@ impl Engine {
         let inputs = self.start_inputs();
         self.inspector.enter(EnginePhase::Running);
         tracing::info!(routes = routes.len(), "forebay runs");
-        if self.run_until_stop(&routes, inputs.sources.wait()).await == Stop::NothingComes {
-            tracing::info!("all inputs have come to their end; delivering what there is");
+        let stop = self.run_until_stop(&routes, inputs.sources.wait()).await;
+        if stop != Stop::Asked {
+            let is_asked = stop == Stop::AskedToDrain;
+            tracing::info!(is_asked, "nothing comes any more; delivering what there is");
             let deadline = Instant::now() + self.stop_timeout;
             self.stop_inputs(&inputs, deadline).await;
             self.stop_filters(filters.take(), deadline).await;
@@ -175,11 +192,14 @@ impl Engine {
                 signal = self.signals.next() => signal,
                 () = &mut ended => return Stop::NothingComes,
             };
-            if signal == Signal::Stop {
-                return Stop::Asked;
+            match signal {
+                Signal::Stop => return Stop::Asked,
+                Signal::Drain => return Stop::AskedToDrain,
+                Signal::Flush => {
+                    tracing::info!("flushing all that is staged");
+                    routes.iter().for_each(|(route, _)| route.flush_all());
+                }
             }
-            tracing::info!("flushing all that is staged");
-            routes.iter().for_each(|(route, _)| route.flush_all());
         }
     }
 

@@ -38,5 +38,5 @@ pub use decision::{
 };
 pub use outcome::{Failure, FailureScope, Outcome, Rejection};
 pub use ranges::RangeSet;
-pub use scheduler::Scheduler;
-pub use stats::{DestinationStats, FailureCounts};
+pub use scheduler::{Scheduler, Unburied};
+pub use stats::{DestinationStats, FailureCounts, LatencyHistogram, LatencySnapshot};

@@ -5,6 +5,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -31,6 +32,9 @@ pub enum Error {
         /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
     },
+    /// There is no logger whose filter could be changed.
+    #[error("logging is not set up")]
+    NotSetUp,
     /// The process has a logger already.
     #[error("logging is set up already")]
     Twice(#[from] TryInitError),
@@ -44,16 +48,63 @@ pub enum Error {
 pub fn init(filter: &str, is_json: bool) -> Result<(), Error> {
     let from_environment = std::env::var(FILTER_VARIABLE).ok();
     let filter = parse(from_environment.as_deref().unwrap_or(filter))?;
+    let in_force = filter.to_string();
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    if is_json {
-        builder.json().finish().with(TapLayer).try_init()?;
-    } else {
+    let reload: Reload = if is_json {
+        let builder = builder
+            .json()
+            .with_env_filter(filter)
+            .with_filter_reloading();
+        let handle = builder.reload_handle();
         builder.finish().with(TapLayer).try_init()?;
-    }
+        Box::new(move |filter| handle.reload(filter).is_ok())
+    } else {
+        let builder = builder.with_env_filter(filter).with_filter_reloading();
+        let handle = builder.reload_handle();
+        builder.finish().with(TapLayer).try_init()?;
+        Box::new(move |filter| handle.reload(filter).is_ok())
+    };
+    let mut place = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
+    *place = Some(InForce {
+        filter: in_force,
+        reload,
+    });
     Ok(())
+}
+
+/// Puts a filter into force; false if there is no logger any more.
+type Reload = Box<dyn Fn(EnvFilter) -> bool + Send>;
+
+/// The filter in force, and how to change it.
+struct InForce {
+    filter: String,
+    reload: Reload,
+}
+
+static FILTER: Mutex<Option<InForce>> = Mutex::new(None);
+
+/// The filter of the process's logger; `None` before [`init`].
+#[must_use]
+pub fn filter() -> Option<String> {
+    let place = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
+    place.as_ref().map(|in_force| in_force.filter.clone())
+}
+
+/// Changes the filter of the process's logger from now until it ends; returns the one before.
+///
+/// # Errors
+/// If the filter cannot be read, or logging is not set up.
+pub fn set_filter(filter: &str) -> Result<String, Error> {
+    let filter = parse(filter)?;
+    let text = filter.to_string();
+    let mut place = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
+    let in_force = place.as_mut().ok_or(Error::NotSetUp)?;
+    if !(in_force.reload)(filter) {
+        return Err(Error::NotSetUp);
+    }
+    Ok(std::mem::replace(&mut in_force.filter, text))
 }
 
 /// Whether `filter` can be read.

@@ -6,8 +6,6 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::latencies::Latencies;
-
 /// What the intake counts for one route.
 #[derive(Debug, Default)]
 pub struct RouteStats {
@@ -32,6 +30,10 @@ pub struct RouteStats {
     pub dropped_exhausted: DropCounts,
     /// Chunks, or parts of them, deleted by `on_expired: drop`.
     pub dropped_expired: DropCounts,
+    /// Chunks deleted because the operator said so.
+    pub dropped_by_operator: DropCounts,
+    /// Dead letters deleted because the operator said so.
+    pub dead_dropped_by_operator: DropCounts,
     /// Dead letters deleted by `dead_letter_overflow: drop_oldest`.
     pub dead_dropped_for_room: DropCounts,
     /// Dead letters deleted because of `dead_letter_max_age`.
@@ -42,18 +44,14 @@ pub struct RouteStats {
     pub events_exhausted: AtomicU64,
     /// Events given up because they were older than `max_age`.
     pub events_expired: AtomicU64,
+    /// Events given up because the operator said so.
+    pub events_buried_by_operator: AtomicU64,
     /// Deliveries that the secondary output has confirmed.
     pub secondary_deliveries: AtomicU64,
     /// Events in them.
     pub secondary_events: AtomicU64,
-    /// How long it took until what was offered together was durable, the wait for room included.
-    pub append_latency: Latencies,
-    /// Appends refused to the sender because the route was full.
-    pub refused_full: AtomicU64,
-    /// Appends refused to the sender because the bytes could not be written.
-    pub refused_unwritten: AtomicU64,
-    /// Appends refused to the sender because the bytes could not be synced.
-    pub refused_unsynced: AtomicU64,
+    /// Appends refused to the sender: the route was full, or the bytes could not be stored.
+    pub appends_refused: AtomicU64,
     /// Batches recognised as repeats, and not stored again.
     pub batches_repeated: AtomicU64,
     /// Events in them, and in known pieces of batches that were completed.

@@ -30,7 +30,7 @@ const EXPIRY_RECHECK: Duration = Duration::from_secs(60);
 
 /// Why a chunk could not be copied. It stays where it is.
 #[derive(Debug, thiserror::Error)]
-enum BuryError {
+pub(super) enum BuryError {
     #[error("cannot read the chunk")]
     Read(#[from] ReadError),
     #[error("cannot append to the dead letters")]
@@ -47,12 +47,26 @@ impl RunningRoute {
     ///
     /// The debt is settled only when the copy is durable: a crash in between leaves both, and the
     /// chunk is tried, and perhaps buried, again.
-    pub(super) async fn bury(self: Arc<Self>, claim: Claim, mut burial: Burial) {
+    ///
+    /// # Errors
+    /// [`BuryError`], which has been logged; what is left of the chunk is tried again later.
+    pub(super) async fn bury(
+        self: Arc<Self>,
+        claim: Claim,
+        burial: Burial,
+    ) -> Result<(), BuryError> {
+        let buried = self.bury_all(claim, burial).await;
+        self.state.wake.notify_one();
+        self.settled.notify_one();
+        buried
+    }
+
+    async fn bury_all(&self, claim: Claim, mut burial: Burial) -> Result<(), BuryError> {
         let (id, destination) = (burial.chunk, burial.destination);
         loop {
             if let Err(error) = self.give_up(&claim, &burial).await {
                 self.not_buried(claim, &burial, &error);
-                break;
+                return Err(error);
             }
             let next = self
                 .state
@@ -65,19 +79,17 @@ impl RunningRoute {
                     if let Err(error) = claim.reject(self.clock.now().unix_ns) {
                         tracing::error!(chunk = %id, %error, "cannot note that the chunk is buried");
                     }
-                    break;
+                    return Ok(());
                 }
                 AfterBurial::Open(retry) => {
                     self.remember(id, destination, retry);
                     // Before the scheduler offers it: it can be claimed once at a time.
                     claim.roll_back();
                     self.state.scheduler().resume(id, destination);
-                    break;
+                    return Ok(());
                 }
             }
         }
-        self.state.wake.notify_one();
-        self.settled.notify_one();
     }
 
     /// Keeps the records as dead letters or drops them, and counts them.
@@ -107,6 +119,7 @@ impl RunningRoute {
             Cause::Rejected => &stats.events_rejected,
             Cause::Exhausted => &stats.events_exhausted,
             Cause::Expired => &stats.events_expired,
+            Cause::Operator => &stats.events_buried_by_operator,
         };
         counter.fetch_add(events, Relaxed);
         to.stats.rejected(events);
@@ -125,10 +138,11 @@ impl RunningRoute {
             .not_buried(self.clock.now(), burial.chunk, burial.destination);
     }
 
-    /// Whether the configuration has such records deleted; what a destination rejects never is.
+    /// Whether the configuration has such records deleted; what a destination rejects, or the operator
+    /// buries, never is.
     fn is_dropped(&self, cause: Cause) -> bool {
         let last_resort = match cause {
-            Cause::Rejected => GivenUp::DeadLetter,
+            Cause::Rejected | Cause::Operator => GivenUp::DeadLetter,
             Cause::Exhausted => self.last_resorts.on_exhausted,
             Cause::Expired => self.last_resorts.on_expired,
         };
@@ -138,7 +152,7 @@ impl RunningRoute {
     fn drop_counts(&self, cause: Cause) -> &DropCounts {
         match cause {
             Cause::Expired => &self.stats.dropped_expired,
-            Cause::Rejected | Cause::Exhausted => &self.stats.dropped_exhausted,
+            Cause::Rejected | Cause::Exhausted | Cause::Operator => &self.stats.dropped_exhausted,
         }
     }
 

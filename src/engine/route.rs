@@ -127,13 +127,19 @@ impl RunningRoute {
         self.state.wake.notify_one();
     }
 
+    /// Looks again at what is to be done: something that the scheduler knows was changed.
+    pub(super) fn look_again(&self) {
+        self.state.wake.notify_one();
+        self.settled.notify_one();
+    }
+
     /// Starts no more deliveries.
     pub(super) fn pause(&self) {
         self.state.scheduler().pause();
     }
 
     /// Waits until nothing is in flight; with `all`, until nothing is owed to a destination that
-    /// can be reached.
+    /// can be reached and that the operator has not stopped, but for what is held.
     pub(super) async fn drained(&self, all: bool) {
         while !self.is_drained(all) {
             self.settled.notified().await;
@@ -143,8 +149,10 @@ impl RunningRoute {
     fn is_drained(&self, all: bool) -> bool {
         let scheduler = self.state.scheduler();
         (0..self.destinations.len()).all(|destination| {
-            let owes =
-                all && scheduler.owed_count(destination) > 0 && !scheduler.is_open(destination);
+            let owes = all
+                && scheduler.owed_count(destination) > 0
+                && !scheduler.is_open(destination)
+                && !scheduler.waits_for_operator(destination);
             scheduler.in_flight_count(destination) == 0 && !owes
         })
     }
@@ -222,7 +230,7 @@ impl RunningRoute {
         }
     }
 
-    fn claim(&self, chunk: ChunkId, destination: usize) -> Option<Claim> {
+    pub(super) fn claim(&self, chunk: ChunkId, destination: usize) -> Option<Claim> {
         let claimed = self
             .chunks
             .claim_for(chunk, &self.state.outputs[destination]);
@@ -548,6 +556,7 @@ impl Cause {
             Self::Rejected => "rejected",
             Self::Exhausted => "retries exhausted",
             Self::Expired => "expired",
+            Self::Operator => "operator",
         }
     }
 }

@@ -10,17 +10,13 @@ use serde::Serialize;
 mod chunk;
 mod cursor;
 mod event;
-mod file;
 mod moment;
-mod query;
 
-pub use chunk::{ChunkPage, ChunkReport, ChunkState, Delivering, Progress};
+pub use chunk::{ChunkPage, ChunkQuery, ChunkReport, ChunkState, Delivering, Progress};
 pub use chunk::{FieldReport, KeyReport, WindowReport};
 pub use cursor::{CursorError, EventCursor};
 pub use event::{EventPage, EventReport};
-pub use file::{ExportFormat, ExportPart, QuarantinePage, QuarantineReport};
 pub use moment::Moment;
-pub use query::{ChunkOrder, ChunkQuery, EventQuery, FieldQuery, FieldQueryError};
 
 pub use crate::metrics::ChunkTotals;
 
@@ -43,48 +39,29 @@ pub trait Inspect: Send + Sync + 'static {
     /// One chunk by the text of its id, in whatever state; `None` if there is none.
     fn chunk(&self, id: &str) -> Option<ChunkReport>;
 
-    /// A page of a chunk's events in the order they were stored: at most `query.limit`, and fewer
-    /// when they are large or much is to be looked through. `None` if there is no such chunk.
+    /// A page of a chunk's events in the order they were stored: at most `limit`, and fewer when
+    /// they are large. `None` if there is no such chunk.
     ///
     /// # Errors
     /// [`Unreadable`] if the chunk's file cannot be read.
-    fn events(&self, id: &str, query: &EventQuery) -> Result<Option<EventPage>, Unreadable>;
-
-    /// The next part of all of a chunk's events, from `from` on. `None` if there is no such chunk.
-    ///
-    /// # Errors
-    /// As [`events`](Self::events).
-    fn export(
+    fn events(
         &self,
         id: &str,
         from: EventCursor,
-        format: ExportFormat,
-    ) -> Result<Option<ExportPart>, Unreadable>;
-
-    /// The next part of a chunk's file as it is on the disk, from `offset` on; empty at its end.
-    /// `None` if there is no such chunk.
-    ///
-    /// # Errors
-    /// As [`events`](Self::events).
-    fn raw(&self, id: &str, offset: u64) -> Result<Option<Vec<u8>>, Unreadable>;
-
-    /// A page of what the quarantine holds, by name: at most `limit` files after the name `after`.
-    ///
-    /// # Errors
-    /// [`Unreadable`] if its directory cannot be read.
-    fn quarantine(&self, after: Option<&str>, limit: usize) -> Result<QuarantinePage, Unreadable>;
+        limit: usize,
+    ) -> Result<Option<EventPage>, Unreadable>;
 
     /// All metrics in Prometheus' text format.
     fn metrics_text(&self) -> String;
 }
 
-/// Something is there but cannot be read.
+/// A chunk is there but cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} cannot be read: {reason}")]
+#[error("chunk {id} cannot be read: {reason}")]
 pub struct Unreadable {
-    /// `chunk` and its id, or `quarantine`.
-    pub what: String,
-    /// The store's or the system's error.
+    /// The chunk's id.
+    pub id: String,
+    /// The store's error.
     pub reason: String,
 }
 
@@ -221,6 +198,8 @@ pub struct RouteReport {
     pub oldest_chunk_created: Option<Moment>,
     /// Senders held back now.
     pub senders_waiting: u64,
+    /// Whether the operator has stopped its deliveries.
+    pub paused: bool,
     /// Its outputs, in the order of the configuration.
     pub outputs: Vec<DestinationReport>,
 }
@@ -245,6 +224,8 @@ pub struct DestinationReport {
     pub owed_chunks: u64,
     /// Deliveries under way.
     pub in_flight: u64,
+    /// Whether the operator has stopped deliveries to it, whatever the route is.
+    pub paused: bool,
     /// Whether the destination counts as down and is only probed.
     pub breaker_is_open: bool,
     /// When it is tried next, if it is waiting.

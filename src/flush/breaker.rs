@@ -110,6 +110,17 @@ impl Breaker {
         }
     }
 
+    /// The wait for the next probe is over. True if there was one.
+    pub(super) fn probe_now(&mut self, now: Duration) -> bool {
+        match &mut self.circuit {
+            Circuit::Open { until } if *until > now => {
+                *until = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The probe was called off without an answer from the destination.
     pub(super) fn call_off_probe(&mut self, now: Duration) {
         if self.circuit == Circuit::Probing {
@@ -206,6 +217,21 @@ mod tests {
         }
         breaker.fail(seconds(1), PLAIN, FailureScope::Chunk, seconds);
         assert!(!breaker.is_closed());
+    }
+
+    #[test]
+    fn a_probe_may_be_asked_for_before_its_time_but_not_beside_another() {
+        let mut breaker = Breaker::new();
+        assert!(!breaker.probe_now(seconds(0)), "nothing to find out");
+        breaker.fail(seconds(1), PLAIN, FailureScope::Unreachable, |_| {
+            seconds(60)
+        });
+        assert!(breaker.probe_now(seconds(2)));
+        assert!(breaker.may_probe(seconds(2)));
+        assert!(!breaker.probe_now(seconds(2)), "it is time already");
+        breaker.probe();
+        assert!(!breaker.probe_now(seconds(3)));
+        assert!(!breaker.may_probe(seconds(3)));
     }
 
     #[test]

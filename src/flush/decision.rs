@@ -242,6 +242,8 @@ pub enum Cause {
     Exhausted,
     /// They have waited longer than `max_age`.
     Expired,
+    /// The operator said so.
+    Operator,
 }
 
 impl RetryState {

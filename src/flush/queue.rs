@@ -28,6 +28,8 @@ pub(super) struct DestinationQueue {
     breaker: Breaker,
     ready: BTreeMap<Serial, ChunkId>,
     waiting: BTreeMap<(Duration, Serial), Waiting>,
+    /// A chunk that somebody asked for: once it is ready it goes before older ones.
+    preferred: Option<Serial>,
     in_flight_count: usize,
 }
 
@@ -46,6 +48,7 @@ impl DestinationQueue {
             breaker: Breaker::new(),
             ready: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            preferred: None,
             in_flight_count: 0,
         }
     }
@@ -96,7 +99,7 @@ impl DestinationQueue {
             return None;
         }
         let next = if self.breaker.is_closed() {
-            self.ready.pop_first().map(|(_, chunk)| Next {
+            self.pop_ready().map(|chunk| Next {
                 chunk,
                 is_probe: false,
             })
@@ -157,6 +160,31 @@ impl DestinationQueue {
         }
     }
 
+    /// Offers a chunk that is ready before all others, and if need be to a destination that is not
+    /// due yet.
+    pub(super) fn prefer(&mut self, now: Duration, serial: Serial) {
+        self.preferred = Some(serial);
+        self.breaker.probe_now(now);
+    }
+
+    /// Whatever waits is ready, and the destination is due. Returns whether anything did wait.
+    pub(super) fn retry_now(&mut self, now: Duration) -> bool {
+        let is_due = self.breaker.probe_now(now);
+        let waiting = std::mem::take(&mut self.waiting);
+        let has_waited = is_due || !waiting.is_empty();
+        let ready = waiting.into_iter();
+        self.ready
+            .extend(ready.map(|((_, serial), waiting)| (serial, waiting.chunk)));
+        has_waited
+    }
+
+    /// The chunk that was asked for, or else the oldest.
+    fn pop_ready(&mut self) -> Option<ChunkId> {
+        let preferred = self.preferred.take();
+        let preferred = preferred.and_then(|serial| self.ready.remove(&serial));
+        preferred.or_else(|| Some(self.ready.pop_first()?.1))
+    }
+
     fn wake(&mut self, now: Duration) {
         while let Some(first) = self.waiting.first_entry() {
             let (at, serial) = *first.key();
@@ -169,8 +197,8 @@ impl DestinationQueue {
 
     /// The oldest chunk that is ready, or else the one whose retry is due first.
     fn pop_probe(&mut self) -> Option<Next> {
-        let chunk = match self.ready.pop_first() {
-            Some((_, chunk)) => chunk,
+        let chunk = match self.pop_ready() {
+            Some(chunk) => chunk,
             None => self.waiting.pop_first()?.1.chunk,
         };
         self.breaker.probe();

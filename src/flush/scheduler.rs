@@ -21,6 +21,7 @@ use crate::config::plan::FlushMode;
 mod books;
 mod ending;
 mod handover;
+mod operator;
 mod parking;
 mod queries;
 mod retry;
@@ -28,6 +29,8 @@ mod retry;
 mod tests;
 
 use books::{Debt, DebtState, InFlight, Rest, SealTimers, Tracked, TrackedQueued};
+use operator::Stopped;
+pub use operator::Unburied;
 
 /// The flush scheduler of one route.
 #[derive(Debug)]
@@ -54,9 +57,14 @@ pub struct Scheduler {
     expiries: Timers<Duration, ChunkId>,
     to_expire: VecDeque<(ChunkId, usize)>,
     to_seal: VecDeque<(ChunkId, SealReason)>,
+    /// Nothing is started any more.
     is_paused: bool,
     /// A successor decides.
     is_retired: bool,
+    /// What the operator has stopped, and may start again.
+    stopped: Stopped,
+    /// Chunks that the operator holds, and when they would have expired.
+    held: HashMap<ChunkId, Option<Duration>>,
     next_serial: Serial,
     next_delivery: u64,
 }
@@ -88,6 +96,8 @@ impl Scheduler {
             to_seal: VecDeque::new(),
             is_paused: false,
             is_retired: false,
+            stopped: Stopped::none(destinations.len()),
+            held: HashMap::new(),
             next_serial: 0,
             next_delivery: 0,
         }
@@ -152,10 +162,11 @@ impl Scheduler {
         let serial = self.next_serial;
         self.next_serial += 1;
         self.order.insert(serial, chunk);
-        let expiry = self.policy.max_age.map(|age_max| {
-            let at = now.monotonic + time_left(now, sealed_ns, age_max);
-            self.expiries.insert(at, chunk)
-        });
+        let expires_at = self
+            .policy
+            .max_age
+            .map(|age_max| now.monotonic + time_left(now, sealed_ns, age_max));
+        let expiry = self.expiry(chunk, expires_at);
         let debts = owed.into_iter().map(|owed| debt(now, event_count, owed));
         let tracked = TrackedQueued {
             serial,
@@ -211,6 +222,7 @@ impl Scheduler {
             }
         }
         self.forget(chunk);
+        self.held.remove(&chunk);
     }
 
     /// Has every staged chunk sealed now.
@@ -225,7 +237,7 @@ impl Scheduler {
             .extend(staged.into_iter().map(|chunk| (chunk, SealReason::Request)));
     }
 
-    /// Starts no more deliveries; those in flight end as ever.
+    /// Starts no more deliveries, for good; those in flight end as ever.
     pub fn pause(&mut self) {
         self.is_paused = true;
     }
@@ -244,11 +256,11 @@ impl Scheduler {
         if let Some(decision) = self.next_expiry(now) {
             return Some(decision);
         }
-        if self.is_paused {
-            return None;
+        for destination in 0..self.destination_count {
+            if !self.is_stopped(destination) {
+                self.hand_over_overdue(now, destination);
+            }
         }
-        (0..self.destination_count)
-            .for_each(|destination| self.hand_over_overdue(now, destination));
         (0..self.queues.len()).find_map(|index| self.next_delivery(now, index))
     }
 
@@ -266,8 +278,13 @@ impl Scheduler {
             self.take_backs.next_at(),
             self.expiries.next_at(),
         ];
-        let queues = self.queues.iter().map(DestinationQueue::next_at);
-        let overdue = (0..self.destination_count).map(|index| Some(self.overdue(index)?.0));
+        // What is stopped has nothing to do, though it may be due.
+        let started = (0..self.destination_count).filter(|index| !self.is_stopped(*index));
+        let overdue = started.map(|index| Some(self.overdue(index)?.0));
+        let queues = self.queues.iter().enumerate();
+        let queues = queues
+            .filter(|(index, _)| !self.is_stopped(index % self.destination_count))
+            .map(|(_, queue)| queue.next_at());
         Wakeup {
             monotonic: timers
                 .into_iter()
@@ -361,6 +378,9 @@ impl Scheduler {
     }
 
     fn next_delivery(&mut self, now: Now, index: usize) -> Option<Decision> {
+        if self.is_stopped(index % self.destination_count) {
+            return None;
+        }
         let next = self.queues[index].pop(now.monotonic)?;
         let (destination, via) = if index < self.destination_count {
             (index, Via::Primary)

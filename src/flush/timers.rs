@@ -9,6 +9,13 @@ pub(super) struct TimerKey<T> {
     serial: u64,
 }
 
+impl<T: Copy> TimerKey<T> {
+    /// When the timer fires.
+    pub(super) fn at(self) -> T {
+        self.at
+    }
+}
+
 /// Timers on one clock; `T` is that clock's time. Each call costs O(log n).
 #[derive(Debug)]
 pub(super) struct Timers<T, W> {

@@ -185,7 +185,8 @@ async fn a_burial_that_finds_no_room_leaves_no_part_of_a_copy_behind() {
         cause: Cause::Rejected,
         retry,
     };
-    Arc::clone(&rig.route).bury(claim, burial).await;
+    let buried = Arc::clone(&rig.route).bury(claim, burial).await;
+    assert!(matches!(buried, Err(BuryError::NoRoom)), "{buried:?}");
     rig.store.sync();
     assert_eq!(rig.route.dead_letters.totals().file_bytes, 0);
     assert!(rig.route.dead_letters.chunks().is_empty());

@@ -83,6 +83,8 @@ pub(super) enum DebtState {
     },
     /// In no queue: the destination has no room for it.
     Parked,
+    /// In no queue: the operator holds the chunk.
+    Held,
     /// Being copied to the dead letters, or about to be.
     Burying,
 }
@@ -200,7 +202,7 @@ impl Scheduler {
         self.enqueue(chunk, destination, Some(at), scope);
     }
 
-    /// Puts a debt that is in no queue into the one that it belongs to.
+    /// Puts a debt that is in no queue into the one that it belongs to, unless the chunk is held.
     pub(super) fn enqueue(
         &mut self,
         chunk: ChunkId,
@@ -208,6 +210,7 @@ impl Scheduler {
         waiting_until: Option<Duration>,
         scope: FailureScope,
     ) {
+        let is_held = self.held.contains_key(&chunk);
         let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return;
         };
@@ -219,6 +222,10 @@ impl Scheduler {
         else {
             return;
         };
+        if is_held {
+            debt.state = DebtState::Held;
+            return;
+        }
         debt.state = DebtState::Pending { waiting_until };
         let index = match debt.via {
             Via::Primary => destination,
@@ -245,6 +252,7 @@ impl Scheduler {
         }
         if is_last {
             self.forget(chunk);
+            self.held.remove(&chunk);
         }
     }
 

@@ -297,7 +297,7 @@ impl Scheduler {
                 DebtState::Pending { waiting_until } => {
                     waiting.push((debt.destination, debt.via, Some(waiting_until)));
                 }
-                DebtState::Behind { .. } | DebtState::Parked => {
+                DebtState::Behind { .. } | DebtState::Parked | DebtState::Held => {
                     waiting.push((debt.destination, debt.via, None));
                 }
                 DebtState::InFlight { .. } | DebtState::Burying => continue,

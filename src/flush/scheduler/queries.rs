@@ -11,13 +11,14 @@ use super::Scheduler;
 use super::books::{DebtState, Tracked};
 
 impl Scheduler {
-    /// The queued chunk that has waited longest and is neither delivered nor buried right now.
+    /// The queued chunk that has waited longest and is neither delivered nor buried right
+    /// now, and that the operator does not hold.
     #[must_use]
     pub fn oldest(&self) -> Option<ChunkId> {
         self.order
             .values()
             .copied()
-            .find(|chunk| !self.is_held(*chunk))
+            .find(|chunk| !self.is_claimed(*chunk) && !self.is_held(*chunk))
     }
 
     /// Whether no chunk is queued.
@@ -82,10 +83,13 @@ impl Scheduler {
     }
 
     /// Whether somebody holds the chunk's claim: a delivery or a burial.
-    fn is_held(&self, chunk: ChunkId) -> bool {
+    fn is_claimed(&self, chunk: ChunkId) -> bool {
         match self.chunks.get(&chunk) {
             Some(Tracked::Queued(queued)) => queued.debts.iter().any(|debt| match debt.state {
-                DebtState::Pending { .. } | DebtState::Behind { .. } | DebtState::Parked => false,
+                DebtState::Pending { .. }
+                | DebtState::Behind { .. }
+                | DebtState::Parked
+                | DebtState::Held => false,
                 DebtState::InFlight { .. } | DebtState::Burying => true,
             }),
             Some(Tracked::Staged { .. }) | None => false,

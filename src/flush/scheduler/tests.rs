@@ -550,13 +550,15 @@ fn a_purged_chunk_is_forgotten_even_in_flight() {
 
 mod handover;
 mod last_resorts;
+mod operator;
 
 proptest::proptest! {
     /// Whatever happens in whatever order: limits hold, nothing is delivered twice at a time, and
-    /// once the destination is well, every chunk is delivered.
+    /// once the destination is well and nothing is held or stopped, every chunk is delivered; what
+    /// is held is never offered.
     #[test]
     fn every_chunk_is_delivered_once_the_destination_is_well(
-        steps in proptest::collection::vec((0_u8..6, 0_u64..3_000), 1..200),
+        steps in proptest::collection::vec((0_u8..11, 0_u64..3_000), 1..200),
     ) {
         let mut scheduler = scheduler(FlushMode::Lazy);
         let mut now_ms = 0;
@@ -585,14 +587,28 @@ proptest::proptest! {
                         }
                     }
                 }
+                6 => _ = scheduler.hold(chosen(number, chunks)),
+                7 => _ = scheduler.release(at_ms(now_ms), chosen(number, chunks)),
+                8 => _ = scheduler.retry_chunk(at_ms(now_ms), chosen(number, chunks)),
+                9 => _ = scheduler.retry_destination(at_ms(now_ms), 0),
+                10 => _ = scheduler.stop_destination(0, number % 2 == 0),
                 _ => now_ms += number,
             }
-            open.extend(deliveries(&mut scheduler, at_ms(now_ms)));
+            let started = deliveries(&mut scheduler, at_ms(now_ms));
+            for (chunk, _) in &started {
+                proptest::prop_assert!(!scheduler.is_held(*chunk));
+                proptest::prop_assert!(!scheduler.is_destination_stopped(0));
+            }
+            open.extend(started);
             proptest::prop_assert!(open.len() <= ONE.max_concurrent);
             let mut ids: Vec<_> = open.iter().map(|(chunk, _)| *chunk).collect();
             ids.sort_unstable();
             ids.dedup();
             proptest::prop_assert_eq!(ids.len(), open.len());
+        }
+        scheduler.stop_destination(0, false);
+        for number in 0..=chunks {
+            scheduler.release(at_ms(now_ms), id(number));
         }
         for _ in 0..1_000 {
             for (_, delivery) in open.drain(..) {
@@ -603,6 +619,11 @@ proptest::proptest! {
         }
         proptest::prop_assert!(scheduler.is_idle());
     }
+}
+
+/// One of the chunks so far, or one that does not exist.
+fn chosen(number: u64, chunks: u8) -> ChunkId {
+    id(u8::try_from(number % (u64::from(chunks) + 1)).unwrap())
 }
 
 #[test]

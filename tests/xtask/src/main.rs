@@ -1,10 +1,8 @@
 //! `cargo crash`: everything that shows that nothing acknowledged is lost, in one run with one table.
-//! `cargo deb`: the Debian package.
 //!
 //! Each suite is a `cargo test` whose tests print rows for the table; what they print passes through as
 //! it comes. The exit code is that of the worst: 0 if every test of every suite passed.
 
-mod deb;
 mod machine;
 mod suites;
 mod tally;
@@ -15,39 +13,19 @@ use std::time::{Duration, Instant};
 use suites::{Effort, SUITES};
 use tally::Tally;
 
-const USAGE: &str = "\
-usage: cargo crash | cargo crash-long
-       cargo deb [--binary FILE] [--out DIR] [--revision NUMBER] [--compression xz|zstd|gzip|none]";
+const USAGE: &str = "usage: cargo crash | cargo crash-long";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["crash"] => crash(&suites::USUAL),
-        ["crash-long"] => crash(&suites::LONG),
-        ["deb", ref options @ ..] => match deb::Options::parse(options) {
-            Some(options) => deb(&options),
-            None => misused(),
-        },
-        _ => misused(),
-    }
-}
-
-fn misused() -> ExitCode {
-    eprintln!("{USAGE}");
-    ExitCode::from(2)
-}
-
-fn deb(options: &deb::Options) -> ExitCode {
-    match deb::build(options) {
-        Ok(path) => {
-            println!("{}", path.display());
-            ExitCode::SUCCESS
+    let effort = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["crash"] => &suites::USUAL,
+        ["crash-long"] => &suites::LONG,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
         }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    };
+    crash(effort)
 }
 
 fn crash(effort: &Effort) -> ExitCode {
