@@ -9,11 +9,17 @@
 //! | `GET /api/v1/inputs` | read | the inputs |
 //! | `GET /api/v1/routes` | read | the routes with their buffers and outputs |
 //! | `GET /api/v1/routes/{route}` | read | one of them |
-//! | `GET /api/v1/routes/{route}/chunks` | read | a page of chunks; `state`, `limit` (at most 1,000), `cursor` |
+//! | `GET /api/v1/routes/{route}/chunks` | read | a page of chunks; `state`, `key`, `output`, `older_than`, `order`, `limit` (at most 1,000), `cursor` |
 //! | `GET /api/v1/chunks/{id}` | read | one chunk |
-//! | `GET /api/v1/chunks/{id}/events` | read | a page of its events; `limit`, `cursor` |
+//! | `GET /api/v1/chunks/{id}/events` | read | a page of its events; `field`, `limit`, `cursor` |
+//! | `GET /api/v1/chunks/{id}/export` | read | all of its events; `format`: `ndjson` or `msgpack` |
+//! | `GET /api/v1/chunks/{id}/raw` | read | its file as it is on the disk |
+//! | `GET /api/v1/quarantine` | read | a page of what was set aside; `limit`, `cursor` |
+//! | `GET /api/v1/caller` | read | who asks, and in which role |
 //! | `GET /api/v1/audit` | read | the latest actions and refused attempts |
 //! | `GET /api/v1/openapi.json` | read | all of this for programs, as OpenAPI 3.1 |
+//!
+//! At `/` is the [page](page) that shows all of it to people.
 //!
 //! Errors are problem details (RFC 9457). A page's `next` is the `cursor` of the next page; where it
 //! is `null` the page is the last one.
@@ -73,6 +79,7 @@ mod gate;
 mod handlers;
 mod host;
 mod look;
+mod page;
 mod query;
 mod rate;
 #[cfg(test)]

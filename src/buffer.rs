@@ -12,6 +12,7 @@ use crate::msgpack;
 
 mod dead_letters;
 mod direct;
+mod latencies;
 mod lead;
 mod ready;
 mod repeats;
@@ -23,6 +24,7 @@ mod stats;
 
 pub use dead_letters::DeadLetterBounds;
 pub use direct::{Direct, PassOn, Passing};
+pub use latencies::Latencies;
 use lead::Lead;
 pub use lead::Left;
 pub use ready::READY_SIZE_MAX;

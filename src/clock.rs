@@ -76,6 +76,12 @@ impl Clock {
         }
     }
 
+    /// The present moment by the monotonic clock alone, at half the cost.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The runtime's instant at which `monotonic` is reached, for timers.
     #[must_use]
     pub fn instant(&self, monotonic: Duration) -> Instant {

@@ -39,4 +39,4 @@ pub use decision::{
 pub use outcome::{Failure, FailureScope, Outcome, Rejection};
 pub use ranges::RangeSet;
 pub use scheduler::{Scheduler, Unburied};
-pub use stats::{DestinationStats, FailureCounts, LatencyHistogram, LatencySnapshot};
+pub use stats::{DestinationStats, FailureCounts};

@@ -10,15 +10,21 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Registry, TextEncoder};
 
 mod collect;
+mod page;
+mod process;
 mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use page::page;
+pub use process::ProcessSample;
 pub use snapshot::{
-    CatalogSample, ChunkTotals, DestinationSample, FilterSample, InputSample, RouteSample,
-    Snapshot, StoreSample,
+    CatalogSample, ChunkTotals, DestinationSample, FilterSample, InputSample, RouteSample, Snapshot,
 };
+
+use crate::config::plan::Alias;
+use table::Family;
 
 /// The content type of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,23 +36,30 @@ pub struct Metrics {
 
 /// Collects all families of the table from one snapshot a scrape.
 struct Families<S> {
+    families: Vec<&'static Family>,
     descriptions: Vec<Desc>,
     source: S,
 }
 
 impl Metrics {
-    /// Metrics whose values are read from what `source` returns; it is called once a scrape.
+    /// Metrics whose values are read from what `source` returns, which is called once a scrape; shown
+    /// under the names of others, too, as `aliases` says.
     ///
     /// # Errors
     /// The table names a family twice or in a way Prometheus does not allow: a mistake in the
     /// program, which a test finds.
-    pub fn new<S>(source: S) -> Result<Self, prometheus::Error>
+    pub fn new<S>(aliases: &[Alias], source: S) -> Result<Self, prometheus::Error>
     where
         S: Fn() -> Snapshot + Send + Sync + 'static,
     {
-        let descriptions = table::FAMILIES.iter().map(collect::description);
+        let mut families: Vec<_> = table::families().collect();
+        if aliases.contains(&Alias::Fluentbit) {
+            families.extend(table::FLUENT_BIT.families);
+        }
+        let descriptions = families.iter().map(|family| collect::description(family));
         let families = Families {
             descriptions: descriptions.collect::<Result<_, _>>()?,
+            families,
             source,
         };
         let registry = Registry::new();
@@ -70,7 +83,7 @@ impl<S: Fn() -> Snapshot + Send + Sync> Collector for Families<S> {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = (self.source)();
-        let families = table::FAMILIES.iter();
+        let families = self.families.iter();
         families
             .map(|family| collect::collect(family, &snapshot))
             .collect()

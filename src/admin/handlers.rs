@@ -15,7 +15,9 @@ use super::look::Admin;
 use crate::wire::http::Problem;
 
 mod audit;
+mod caller;
 mod chunks;
+mod export;
 mod health;
 mod status;
 
@@ -24,6 +26,7 @@ pub(super) fn router(admin: Admin, gate: Arc<Gate>, names: Names) -> Router {
     let (router, description) = api(gate).finish();
     let _once = admin.description.set(description.into());
     router
+        .merge(super::page::router())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             let detail = "this method is not answered here";
@@ -41,7 +44,9 @@ pub(super) fn api(gate: Arc<Gate>) -> Api {
     health::add(&mut api);
     status::add(&mut api);
     chunks::add(&mut api);
+    export::add(&mut api);
     audit::add(&mut api);
+    caller::add(&mut api);
     api
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::audit::Audit;
 use crate::engine::status::Inspect;
@@ -13,6 +13,12 @@ use crate::wire::http::Problem;
 
 /// Most looks into the engine at a time; each may hold a page in memory and wait for a disk.
 const LOOKS_MAX: usize = 4;
+
+/// Most answers at a time that last as long as somebody reads them.
+const STREAMS_MAX: usize = 16;
+
+/// When to come again if there are as many.
+const STREAM_WAIT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take, with the wait for its turn.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,6 +31,7 @@ pub(super) struct Admin {
     /// The description of the API, once all of it is known.
     pub(super) description: Arc<OnceLock<Bytes>>,
     turns: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -34,7 +41,20 @@ impl Admin {
             audit,
             description: Arc::default(),
             turns: Arc::new(Semaphore::new(LOOKS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
+    }
+
+    /// A place for an answer that lasts as long as somebody reads it.
+    ///
+    /// # Errors
+    /// There are as many as there may be.
+    pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        place.map_err(|_| {
+            let detail = format!("{STREAMS_MAX} exports and live streams are open already");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(STREAM_WAIT)
+        })
     }
 
     /// Asks the engine, in turn with others, on a thread that may block.

@@ -75,13 +75,8 @@ impl Inspect for Canned {
         })
     }
 
-    fn events(
-        &self,
-        id: &str,
-        from: EventCursor,
-        limit: usize,
-    ) -> Result<Option<EventPage>, Unreadable> {
-        self.note(format!("{id} {from} {limit}"));
+    fn events(&self, id: &str, query: &EventQuery) -> Result<Option<EventPage>, Unreadable> {
+        self.note(format!("{id} {query:?}"));
         match id {
             "good" => Ok(Some(EventPage {
                 events: EventReport::new("app", Timestamp::from_ns(1), b"\x81\xa1a\x01")
@@ -93,17 +88,60 @@ impl Inspect for Canned {
                 }),
                 damaged_bytes: 0,
             })),
-            "damaged" => Err(Unreadable {
-                id: id.to_owned(),
-                reason: "input/output error".to_owned(),
-            }),
+            "damaged" => Err(unreadable(id)),
             "panic" => panic!("a look into the engine panicked"),
             _ => Ok(None),
         }
     }
 
+    fn export(
+        &self,
+        id: &str,
+        from: EventCursor,
+        format: ExportFormat,
+    ) -> Result<Option<ExportPart>, Unreadable> {
+        let next = EventCursor {
+            frame_offset: from.frame_offset + 1,
+            entry_index: 0,
+        };
+        match (id, from.frame_offset) {
+            ("good", at) => Ok(Some(ExportPart {
+                bytes: format!("{format:?} {at}\n").into_bytes(),
+                next: (at < 2).then_some(next),
+            })),
+            ("halfway", 0) => Ok(Some(ExportPart {
+                bytes: b"first".to_vec(),
+                next: Some(next),
+            })),
+            ("halfway", _) | ("damaged", _) => Err(unreadable(id)),
+            _ => Ok(None),
+        }
+    }
+
+    fn raw(&self, id: &str, offset: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+        let parts: [&[u8]; 3] = [b"abc", b"de", b""];
+        let part = parts[match offset {
+            0 => 0,
+            3 => 1,
+            _ => 2,
+        }];
+        Ok((id == "good").then(|| part.to_vec()))
+    }
+
+    fn quarantine(&self, after: Option<&str>, limit: usize) -> Result<QuarantinePage, Unreadable> {
+        self.note(format!("{after:?} {limit}"));
+        Ok(QuarantinePage::default())
+    }
+
     fn metrics_text(&self) -> String {
         "forebay_ready 1\n".to_owned()
+    }
+}
+
+fn unreadable(id: &str) -> Unreadable {
+    Unreadable {
+        what: format!("chunk {id}"),
+        reason: "input/output error".to_owned(),
     }
 }
 
@@ -276,13 +314,20 @@ async fn status_routes_and_a_chunk_are_json() {
 #[tokio::test]
 async fn a_page_of_chunks_is_asked_for_as_the_request_says() {
     let served = served(healthy()).await;
-    let path = "/api/v1/routes/web/chunks?state=dead&limit=1000&cursor=0a";
+    let path = "/api/v1/routes/web/chunks?state=dead&limit=1000&cursor=0a&key=app.w&output=central\
+                &older_than=90m&order=newest";
     let page = served.get(path).await;
-    assert_eq!(page.json()["next"], "abc");
-    assert_eq!(
-        served.asked(),
-        r#"web ChunkQuery { state: Some(Dead), after: Some("0a"), limit: 1000 }"#
-    );
+    assert_eq!(page.json()["next"], "abc", "{}", page.body);
+    let query = ChunkQuery {
+        state: Some(ChunkState::Dead),
+        key: Some("app.w".to_owned()),
+        output: Some("central".to_owned()),
+        older_than: Some(Duration::from_secs(5400)),
+        order: ChunkOrder::Newest,
+        after: Some("0a".to_owned()),
+        limit: 1000,
+    };
+    assert_eq!(served.asked(), format!("web {query:?}"));
 }
 
 #[tokio::test]
@@ -294,20 +339,33 @@ async fn a_page_of_events_is_asked_for_as_the_request_says() {
         serde_json::json!({"a": 1})
     );
     let next = page.json()["next"].as_str().unwrap().to_owned();
-    let path = format!("/api/v1/chunks/good/events?limit=7&cursor={next}");
+    let path = format!("/api/v1/chunks/good/events?limit=7&cursor={next}&field=user:a%20b");
     assert_eq!(served.get(&path).await.status, 200);
-    assert_eq!(served.asked(), "good 0-0 100|good 512-3 7");
+    let first = EventQuery {
+        limit: 100,
+        ..EventQuery::default()
+    };
+    let second = EventQuery {
+        from: next.parse().unwrap(),
+        limit: 7,
+        field: Some("user:a b".parse().unwrap()),
+    };
+    assert_eq!(served.asked(), format!("good {first:?}|good {second:?}"));
 }
 
 #[tokio::test]
 async fn what_is_unknown_is_404() {
     let served = served(healthy()).await;
     for path in [
-        "/",
+        "/nothing",
+        "/page/nothing.js",
         "/api/v1/nothing",
         "/api/v1/routes/other/chunks",
         "/api/v1/chunks/other",
         "/api/v1/chunks/other/events",
+        "/api/v1/chunks/other/export",
+        "/api/v1/chunks/other/raw",
+        "/api/v1/routes/other",
     ] {
         let answer = served.get(path).await;
         assert_eq!((path, answer.status), (path, 404));
@@ -327,6 +385,12 @@ async fn a_wrong_parameter_is_400_and_the_engine_is_not_asked() {
         "/api/v1/routes/%ff/chunks",
         "/api/v1/chunks/good/events?cursor=5",
         "/api/v1/chunks/good/events?state=dead",
+        "/api/v1/chunks/good/events?field=user",
+        "/api/v1/chunks/good/export?format=xml",
+        "/api/v1/routes/web/chunks?older_than=1w",
+        "/api/v1/routes/web/chunks?older_than=1000000000s",
+        "/api/v1/routes/web/chunks?order=random",
+        "/api/v1/quarantine?limit=0",
     ] {
         let answer = served.get(path).await;
         assert_eq!((path, answer.status), (path, 400), "{}", answer.body);
@@ -419,6 +483,40 @@ async fn with_tokens_everything_but_health_needs_one() {
     }
     let wrong = "wrong-0123456789abcdef";
     assert_eq!(served.get_as("/metrics", wrong).await.status, 401);
+}
+
+#[tokio::test]
+async fn everybody_is_told_who_they_are_and_what_they_may_do() {
+    let served = served_as(healthy(), guarded()).await;
+    for (secret, role) in [(READ, "read"), (ADMIN, "admin")] {
+        let answer = served.get_as("/api/v1/caller", secret).await;
+        assert_eq!(answer.json()["role"], role);
+    }
+    let open = served_as(healthy(), plan()).await;
+    let caller = open.get("/api/v1/caller").await.json();
+    assert_eq!(
+        (&caller["who"], &caller["role"]),
+        (&"local".into(), &"admin".into())
+    );
+}
+
+#[tokio::test]
+async fn the_page_is_given_to_everybody_and_asks_for_the_token_itself() {
+    let served = served_as(healthy(), guarded()).await;
+    for path in ["/", "/page/main.js", "/page/page.css"] {
+        let answer = served.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(
+            answer.head.contains("default-src 'none'"),
+            "{}",
+            answer.head
+        );
+        assert!(
+            answer.head.contains("cache-control: no-cache"),
+            "{}",
+            answer.head
+        );
+    }
 }
 
 #[tokio::test]
@@ -556,4 +654,50 @@ async fn the_description_tells_of_every_path_parameter_and_answer() {
     let answer = &chunks["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(answer["$ref"], "#/components/schemas/ChunkPage");
     assert!(described["components"]["schemas"]["ChunkPage"].is_object());
+}
+
+/// The data of a body in HTTP's chunks; whether it came to its end.
+fn unchunked(body: &str) -> (String, bool) {
+    let (mut data, mut rest) = (String::new(), body);
+    while let Some((len, after)) = rest.split_once("\r\n") {
+        let len = usize::from_str_radix(len, 16).unwrap();
+        if len == 0 {
+            return (data, true);
+        }
+        data.push_str(&after[..len]);
+        rest = &after[len + 2..];
+    }
+    (data, false)
+}
+
+#[tokio::test]
+async fn an_export_is_all_of_its_parts_and_a_file_too() {
+    let served = served(healthy()).await;
+    let ndjson = served.get("/api/v1/chunks/good/export").await;
+    assert!(ndjson.head.contains("content-type: application/x-ndjson"));
+    assert!(ndjson.head.contains("attachment; filename=\"good.ndjson\""));
+    let whole = ("Ndjson 0\nNdjson 1\nNdjson 2\n".to_owned(), true);
+    assert_eq!(unchunked(&ndjson.body), whole);
+    let msgpack = served
+        .get("/api/v1/chunks/good/export?format=msgpack")
+        .await;
+    assert!(
+        msgpack
+            .head
+            .contains("content-type: application/vnd.msgpack")
+    );
+    assert!(msgpack.body.contains("Msgpack 2"));
+    let raw = served.get("/api/v1/chunks/good/raw").await;
+    assert_eq!(unchunked(&raw.body), ("abcde".to_owned(), true));
+}
+
+#[tokio::test]
+async fn what_fails_on_the_way_does_not_pass_for_the_whole() {
+    let served = served(healthy()).await;
+    let answer = served.get("/api/v1/chunks/halfway/export").await;
+    assert_eq!(unchunked(&answer.body), ("first".to_owned(), false));
+    assert_eq!(
+        served.get("/api/v1/chunks/damaged/export").await.status,
+        500
+    );
 }

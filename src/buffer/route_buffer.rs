@@ -445,7 +445,7 @@ impl RouteBuffer {
             AppendError::Closed => Refused::Stopping,
             full if full.may_pass() => self.held_back(full.to_string()),
             _ => {
-                self.stats.appends_refused.fetch_add(1, Relaxed);
+                self.stats.refused_unwritten.fetch_add(1, Relaxed);
                 Refused::NotStored {
                     route: self.name.clone(),
                     reason: telemetry::reason(error),
@@ -454,9 +454,15 @@ impl RouteBuffer {
         }
     }
 
+    /// Notes that what was offered at `since`, by the monotonic clock, is durable.
+    pub(super) fn durable_since(&self, since: Duration) {
+        let took = self.clock.monotonic().saturating_sub(since);
+        self.stats.append_latency.observe(took);
+    }
+
     /// What the sender of a batch is told whose bytes could not be synced.
     pub(super) fn not_durable(&self, error: &SyncError) -> Refused {
-        self.stats.appends_refused.fetch_add(1, Relaxed);
+        self.stats.refused_unsynced.fetch_add(1, Relaxed);
         Refused::NotStored {
             route: self.name.clone(),
             reason: telemetry::reason(error),
@@ -464,7 +470,7 @@ impl RouteBuffer {
     }
 
     fn held_back(&self, reason: String) -> Refused {
-        self.stats.appends_refused.fetch_add(1, Relaxed);
+        self.stats.refused_full.fetch_add(1, Relaxed);
         Refused::HeldBack {
             route: self.name.clone(),
             reason,

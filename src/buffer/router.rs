@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::direct;
 use super::route_buffer::{RouteBuffer, Stored};
@@ -46,8 +47,7 @@ impl Router {
         let Some(buffer) = self.routes.get(route) else {
             return self.unmatched(batch);
         };
-        let stored = buffer.accept(batch).await?;
-        Ok(pending(Arc::clone(buffer), stored))
+        Self::accepted(buffer, batch).await
     }
 
     /// Hands plain entries, of which each is an event, to the dead letters of the route at a place.
@@ -58,8 +58,9 @@ impl Router {
         let Some(buffer) = self.routes.get(route) else {
             return Err(Refused::Stopping);
         };
+        let since = buffer.clock.monotonic();
         let stored = buffer.bury_failed(failed).await?;
-        Ok(pending(Arc::clone(buffer), stored))
+        Ok(pending(Arc::clone(buffer), stored, since))
     }
 
     /// Counts events that no route takes.
@@ -70,12 +71,15 @@ impl Router {
 
     async fn route(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
         match self.routes.route(batch.tag) {
-            Some(buffer) => {
-                let stored = buffer.accept(batch).await?;
-                Ok(pending(Arc::clone(buffer), stored))
-            }
+            Some(buffer) => Self::accepted(buffer, batch).await,
             None => self.unmatched(batch),
         }
+    }
+
+    async fn accepted(buffer: &Arc<RouteBuffer>, batch: Incoming<'_>) -> Result<Pending, Refused> {
+        let since = buffer.clock.monotonic();
+        let stored = buffer.accept(batch).await?;
+        Ok(pending(Arc::clone(buffer), stored, since))
     }
 
     fn unmatched(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
@@ -101,10 +105,13 @@ impl Accept for Router {
         let tag = batches.first()?.tag;
         let count = batches.iter().take_while(|batch| batch.tag == tag).count();
         let buffer = Arc::clone(self.routes.route(tag)?);
+        let since = buffer.clock.monotonic();
         let stored = buffer.accept_ready(&batches[..count])?;
         let durable = async move {
             let synced = stored.receipt.await;
-            synced.map_err(|error| buffer.not_durable(&error))
+            synced.map_err(|error| buffer.not_durable(&error))?;
+            buffer.durable_since(since);
+            Ok(())
         };
         Some(Ready {
             batch_count: stored.batch_count,
@@ -113,7 +120,8 @@ impl Accept for Router {
     }
 }
 
-fn pending(buffer: Arc<RouteBuffer>, stored: Stored) -> Pending {
+/// What was stored of a batch that was offered at `since`.
+fn pending(buffer: Arc<RouteBuffer>, stored: Stored, since: Duration) -> Pending {
     let Stored {
         receipts,
         event_count,
@@ -125,6 +133,7 @@ fn pending(buffer: Arc<RouteBuffer>, stored: Stored) -> Pending {
             for receipt in receipts {
                 receipt.await.map_err(|error| buffer.not_durable(&error))?;
             }
+            buffer.durable_since(since);
             Ok(())
         };
         // Nearly always there is nothing to pass on.

@@ -6,6 +6,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::latencies::Latencies;
+
 /// What the intake counts for one route.
 #[derive(Debug, Default)]
 pub struct RouteStats {
@@ -50,8 +52,14 @@ pub struct RouteStats {
     pub secondary_deliveries: AtomicU64,
     /// Events in them.
     pub secondary_events: AtomicU64,
-    /// Appends refused to the sender: the route was full, or the bytes could not be stored.
-    pub appends_refused: AtomicU64,
+    /// How long it took until what was offered together was durable, the wait for room included.
+    pub append_latency: Latencies,
+    /// Appends refused to the sender because the route was full.
+    pub refused_full: AtomicU64,
+    /// Appends refused to the sender because the bytes could not be written.
+    pub refused_unwritten: AtomicU64,
+    /// Appends refused to the sender because the bytes could not be synced.
+    pub refused_unsynced: AtomicU64,
     /// Batches recognised as repeats, and not stored again.
     pub batches_repeated: AtomicU64,
     /// Events in them, and in known pieces of batches that were completed.

@@ -590,3 +590,10 @@ pub struct NullOutputPlan {
     /// Whether it is driven by chunks where both are possible.
     pub buffered: bool,
 }
+
+/// A program under whose names the metrics are shown, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alias {
+    /// Fluent Bit, by the names of its version 2.
+    Fluentbit,
+}

@@ -78,6 +78,11 @@ impl Faults {
         found.last_damage = Some(format!("{} at {offset}: {len} bytes", path.display()));
     }
 
+    /// Damaged pieces met since the start.
+    pub(super) fn damage_count(&self) -> u64 {
+        self.found().damage_count
+    }
+
     /// Why the daemon cannot promise what it should: senders should go elsewhere.
     pub(super) fn reasons_not_ready(&self) -> Vec<String> {
         let found = self.found();

@@ -1,10 +1,11 @@
 //! The engine seen from outside: everything is read from the store, the schedulers and the
 //! counters at the moment of asking.
 
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use forebay_storage::{ChunkId, ChunkInfo, Phase, Route, Store};
+use forebay_storage::{ChunkId, ChunkInfo, Phase, QUARANTINE_DIR, Route, Store};
 
 use super::filters::FilterHandle;
 use super::health::Faults;
@@ -12,8 +13,8 @@ use super::inputs::InputHandle;
 use super::route::{Destination, RunningRoute, lock};
 use super::status::{
     ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EnginePhase, EventCursor,
-    EventPage, FilterReport, Health, InputReport, Inspect, Limits, Moment, RouteReport, Status,
-    Unreadable,
+    EventPage, EventQuery, ExportFormat, ExportPart, FilterReport, Health, InputReport, Inspect,
+    Limits, Moment, QuarantinePage, RouteReport, Status, Unreadable,
 };
 use super::topology::{Live, Topology};
 use crate::buffer::IntakeStats;
@@ -21,12 +22,13 @@ use crate::catalog::Catalog;
 use crate::clock::{Clock, Now};
 use crate::config::plan::{Durability, Overflow, RoutePlan};
 use crate::metrics::{
-    CatalogSample, DestinationSample, FilterSample, InputSample, Metrics, RouteSample, Snapshot,
-    StoreSample,
+    CatalogSample, DestinationSample, FilterSample, InputSample, Metrics, ProcessSample,
+    RouteSample, Snapshot,
 };
 
 pub(super) mod chunks;
 mod events;
+mod files;
 
 /// Looks into a running engine.
 pub(super) struct Inspector {
@@ -99,7 +101,8 @@ impl Inspect for Inspector {
 
     fn chunks(&self, route: &str, query: &ChunkQuery) -> Option<ChunkPage> {
         let live = self.live.now();
-        Some(chunks::page(live.route(route)?, query))
+        let now_ns = self.clock.now().unix_ns;
+        Some(chunks::page(live.route(route)?, query, now_ns))
     }
 
     fn chunk(&self, id: &str) -> Option<ChunkReport> {
@@ -110,33 +113,56 @@ impl Inspect for Inspector {
             .find_map(|route| chunks::report_by_id(route, id))
     }
 
-    fn events(
+    fn events(&self, id: &str, query: &EventQuery) -> Result<Option<EventPage>, Unreadable> {
+        self.read_chunk(id, |route, chunk| events::page(route, chunk, query))
+    }
+
+    fn export(
         &self,
         id: &str,
         from: EventCursor,
-        limit: usize,
-    ) -> Result<Option<EventPage>, Unreadable> {
-        let found = id.parse().ok().and_then(|id| Some((self.holder(id)?, id)));
-        let Some((route, chunk)) = found else {
-            return Ok(None);
-        };
-        events::page(&route, chunk, from, limit)
-            .map(Some)
-            .map_err(|error| Unreadable {
-                id: id.to_owned(),
-                reason: error.to_string(),
-            })
+        format: ExportFormat,
+    ) -> Result<Option<ExportPart>, Unreadable> {
+        self.read_chunk(id, |route, chunk| events::part(route, chunk, from, format))
+    }
+
+    fn raw(&self, id: &str, offset: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+        self.read_chunk(id, |route, chunk| files::part(&route.path(chunk), offset))
+    }
+
+    fn quarantine(&self, after: Option<&str>, limit: usize) -> Result<QuarantinePage, Unreadable> {
+        let dir = self.store.dir().join(QUARANTINE_DIR);
+        files::quarantine(&dir, after, limit).map_err(|error| Unreadable {
+            what: "quarantine".to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     fn metrics_text(&self) -> String {
         let snapshot = self.snapshot();
-        Metrics::new(move || snapshot.clone())
+        Metrics::new(&[], move || snapshot.clone())
             .and_then(|metrics| metrics.render())
             .unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
     }
 }
 
 impl Inspector {
+    /// What `read` makes of the chunk with the text `id`; `None` if there is none.
+    fn read_chunk<T, E: std::error::Error>(
+        &self,
+        id: &str,
+        read: impl FnOnce(&Route, ChunkId) -> Result<T, E>,
+    ) -> Result<Option<T>, Unreadable> {
+        let found = id.parse().ok().and_then(|id| Some((self.holder(id)?, id)));
+        let Some((route, chunk)) = found else {
+            return Ok(None);
+        };
+        read(&route, chunk).map(Some).map_err(|error| Unreadable {
+            what: format!("chunk {chunk}"),
+            reason: error.to_string(),
+        })
+    }
+
     /// The route that has a chunk, alive or dead, and the chunk.
     pub(super) fn route_of(&self, id: ChunkId) -> Option<(Arc<RunningRoute>, ChunkInfo)> {
         self.live.now().routes.iter().find_map(|route| {
@@ -185,7 +211,6 @@ impl Inspector {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let stats = self.store.stats();
         let catalog = self.catalog.stats();
         let live = self.live.now();
         Snapshot {
@@ -201,22 +226,18 @@ impl Inspector {
                 .zip(&live.plans)
                 .map(route_sample)
                 .collect(),
-            store: StoreSample {
-                syncs: stats.rounds,
-                synced_appends: stats.appends_resolved,
-                sync_failures: stats.sync_failures,
-                sync_ns: stats.sync_ns_sum,
-                open_files: stats.open_files,
-                open_files_max: u64::try_from(self.open_files_max).unwrap_or(u64::MAX),
-                mapped_bytes: stats.mapped_bytes,
-                quarantined_bytes: stats.quarantined_bytes,
-            },
+            store: self.store.stats(),
+            open_files_max: count(self.open_files_max),
+            quarantined: self.store.quarantined().ok(),
+            damages: self.faults.damage_count(),
             catalog: CatalogSample {
                 is_enabled: catalog.is_enabled,
                 updates: catalog.updates,
                 updates_dropped: catalog.updates_dropped,
             },
             disk_free_bytes: self.store.free_bytes().ok(),
+            disk_size_bytes: disk_size(self.store.dir()),
+            process: ProcessSample::read(),
         }
     }
 }
@@ -228,6 +249,7 @@ struct Held {
     in_flight: ChunkTotals,
     dead: ChunkTotals,
     used_bytes: u64,
+    dead_used_bytes: u64,
     oldest_created_ns: Option<i64>,
 }
 
@@ -259,6 +281,7 @@ impl Held {
                 bytes: dead.staged_bytes + dead.sealed_bytes,
             },
             used_bytes: totals.file_bytes,
+            dead_used_bytes: dead.file_bytes,
             oldest_created_ns: totals.oldest_created_ns,
         }
     }
@@ -395,11 +418,13 @@ fn destination_report(
 fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample {
     let held = Held::by(route);
     let outputs = route.destinations.iter().enumerate().map(|(index, to)| {
+        let oldest_owed_unix_ns = route.chunks.oldest_owed_ns(&to.name);
         let scheduler = route.state.scheduler();
         DestinationSample {
             name: Arc::clone(&to.name),
             stats: Arc::clone(&to.stats),
             owed_chunks: count(scheduler.owed_count(index)),
+            oldest_owed_unix_ns,
             bisections: scheduler.search_count(index),
         }
     });
@@ -413,10 +438,18 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
         dead: held.dead,
         used_bytes: held.used_bytes,
         limit_bytes: plan.buffer.total_limit_size,
+        chunk_limit_bytes: plan.buffer.chunk_limit_size,
+        dead_used_bytes: held.dead_used_bytes,
         dead_letter_limit_bytes: plan.buffer.dead_letter_limit_size,
         oldest_created_unix_ns: held.oldest_created_ns,
         outputs: outputs.collect(),
     }
+}
+
+/// Bytes of the file system that holds `dir`.
+fn disk_size(dir: &Path) -> Option<u64> {
+    let volume = rustix::fs::statvfs(dir).ok()?;
+    volume.f_blocks.checked_mul(volume.f_frsize)
 }
 
 fn count(count: usize) -> u64 {

@@ -10,13 +10,17 @@ use serde::Serialize;
 mod chunk;
 mod cursor;
 mod event;
+mod file;
 mod moment;
+mod query;
 
-pub use chunk::{ChunkPage, ChunkQuery, ChunkReport, ChunkState, Delivering, Progress};
+pub use chunk::{ChunkPage, ChunkReport, ChunkState, Delivering, Progress};
 pub use chunk::{FieldReport, KeyReport, WindowReport};
 pub use cursor::{CursorError, EventCursor};
 pub use event::{EventPage, EventReport};
+pub use file::{ExportFormat, ExportPart, QuarantinePage, QuarantineReport};
 pub use moment::Moment;
+pub use query::{ChunkOrder, ChunkQuery, EventQuery, FieldQuery, FieldQueryError};
 
 pub use crate::metrics::ChunkTotals;
 
@@ -39,29 +43,48 @@ pub trait Inspect: Send + Sync + 'static {
     /// One chunk by the text of its id, in whatever state; `None` if there is none.
     fn chunk(&self, id: &str) -> Option<ChunkReport>;
 
-    /// A page of a chunk's events in the order they were stored: at most `limit`, and fewer when
-    /// they are large. `None` if there is no such chunk.
+    /// A page of a chunk's events in the order they were stored: at most `query.limit`, and fewer
+    /// when they are large or much is to be looked through. `None` if there is no such chunk.
     ///
     /// # Errors
     /// [`Unreadable`] if the chunk's file cannot be read.
-    fn events(
+    fn events(&self, id: &str, query: &EventQuery) -> Result<Option<EventPage>, Unreadable>;
+
+    /// The next part of all of a chunk's events, from `from` on. `None` if there is no such chunk.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    fn export(
         &self,
         id: &str,
         from: EventCursor,
-        limit: usize,
-    ) -> Result<Option<EventPage>, Unreadable>;
+        format: ExportFormat,
+    ) -> Result<Option<ExportPart>, Unreadable>;
+
+    /// The next part of a chunk's file as it is on the disk, from `offset` on; empty at its end.
+    /// `None` if there is no such chunk.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    fn raw(&self, id: &str, offset: u64) -> Result<Option<Vec<u8>>, Unreadable>;
+
+    /// A page of what the quarantine holds, by name: at most `limit` files after the name `after`.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if its directory cannot be read.
+    fn quarantine(&self, after: Option<&str>, limit: usize) -> Result<QuarantinePage, Unreadable>;
 
     /// All metrics in Prometheus' text format.
     fn metrics_text(&self) -> String;
 }
 
-/// A chunk is there but cannot be read.
+/// Something is there but cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("chunk {id} cannot be read: {reason}")]
+#[error("{what} cannot be read: {reason}")]
 pub struct Unreadable {
-    /// The chunk's id.
-    pub id: String,
-    /// The store's error.
+    /// `chunk` and its id, or `quarantine`.
+    pub what: String,
+    /// The store's or the system's error.
     pub reason: String,
 }
 

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use crate::buffer::Latencies;
+
 /// What is counted for one route and one of its destinations.
 #[derive(Debug, Default)]
 pub struct DestinationStats {
@@ -36,7 +38,7 @@ pub struct DestinationStats {
     /// Whether the breaker is open at this moment: the destination is probed with one chunk.
     pub breaker_is_open: AtomicBool,
     /// How long confirmed deliveries took.
-    pub latency: LatencyHistogram,
+    pub latency: Latencies,
     in_flight: AtomicU64,
     last_success_unix_ns: AtomicI64,
     last_failure_unix_ns: AtomicI64,
@@ -51,26 +53,6 @@ pub struct FailureCounts {
     pub destination: AtomicU64,
     /// Perhaps only the chunk.
     pub chunk: AtomicU64,
-}
-
-/// How long deliveries took, in fixed buckets.
-#[derive(Debug, Default)]
-pub struct LatencyHistogram {
-    /// Deliveries by bucket: bucket `i` holds those of at most `BOUNDS_MS[i]` that are in no
-    /// bucket before it, the last one all others.
-    buckets: [AtomicU64; LatencyHistogram::BOUNDS_MS.len() + 1],
-    sum_ns: AtomicU64,
-}
-
-/// A histogram as it was at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LatencySnapshot {
-    /// Deliveries of at most each of [`LatencyHistogram::BOUNDS_MS`] (cumulative).
-    pub count_up_to: Vec<u64>,
-    /// All deliveries.
-    pub count: u64,
-    /// What they took together, in seconds.
-    pub sum_s: f64,
 }
 
 impl DestinationStats {
@@ -127,38 +109,6 @@ impl DestinationStats {
     }
 }
 
-impl LatencyHistogram {
-    /// Upper bounds of the buckets, in milliseconds, inclusive; the last bucket has none.
-    pub const BOUNDS_MS: [u64; 11] = [
-        1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 60_000, 300_000,
-    ];
-
-    /// Counts one delivery.
-    pub fn observe(&self, latency: Duration) {
-        let bucket = Self::BOUNDS_MS.partition_point(|&ms| Duration::from_millis(ms) < latency);
-        self.buckets[bucket].fetch_add(1, Relaxed);
-        let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.sum_ns.fetch_add(ns, Relaxed);
-    }
-
-    /// The counts of this moment. Consistent in itself: the count is the sum of the buckets.
-    #[must_use]
-    pub fn snapshot(&self) -> LatencySnapshot {
-        let mut count = 0;
-        let mut count_up_to: Vec<u64> = Vec::with_capacity(self.buckets.len());
-        for bucket in &self.buckets {
-            count += bucket.load(Relaxed);
-            count_up_to.push(count);
-        }
-        count_up_to.pop();
-        LatencySnapshot {
-            count_up_to,
-            count,
-            sum_s: Duration::from_nanos(self.sum_ns.load(Relaxed)).as_secs_f64(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,19 +135,5 @@ mod tests {
         stats.failed(18);
         assert_eq!(stats.last_success_unix_ns(), Some(17));
         assert_eq!(stats.last_failure_unix_ns(), Some(18));
-    }
-
-    #[test]
-    fn a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed() {
-        let latency = LatencyHistogram::default();
-        latency.observe(Duration::ZERO);
-        latency.observe(Duration::from_millis(1));
-        latency.observe(Duration::from_micros(1_001));
-        latency.observe(Duration::from_secs(1_000));
-        let seen = latency.snapshot();
-        assert_eq!(seen.count, 4);
-        assert_eq!(seen.count_up_to[..2], [2, 3]);
-        assert_eq!(seen.count_up_to.last(), Some(&3));
-        assert!((seen.sum_s - 1_000.002_001).abs() < 1e-9);
     }
 }

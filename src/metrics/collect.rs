@@ -1,16 +1,19 @@
 //! From a row of the table and a snapshot to samples.
 
+use std::collections::BTreeMap;
+
 use prometheus::core::Desc;
 use prometheus::proto::{
-    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType, Summary,
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
-use crate::flush::{LatencyHistogram, LatencySnapshot};
-
 use super::snapshot::{ChunkTotals, DestinationSample, RouteSample, Snapshot};
-use super::table::{Family, Kind, Read, count};
+use super::table::{Family, Kind, Read, Spread, count};
 
 type Labels<'a> = [(&'static str, &'a str)];
+
+/// The revision that was built, where the build was told.
+const REVISION: Option<&str> = option_env!("FOREBAY_REVISION");
 
 /// What the registry checks a family by.
 ///
@@ -35,7 +38,6 @@ pub(super) fn collect(family: &Family, snapshot: &Snapshot) -> MetricFamily {
         Kind::Counter => MetricType::COUNTER,
         Kind::Gauge => MetricType::GAUGE,
         Kind::Histogram => MetricType::HISTOGRAM,
-        Kind::Summary => MetricType::SUMMARY,
     });
     collected.set_metric(samples(family, snapshot));
     collected
@@ -45,18 +47,38 @@ impl Read {
     /// The names of the labels.
     pub(super) fn labels(&self) -> Vec<&'static str> {
         match self {
-            Self::Daemon(_) | Self::Syncs(_) => vec![],
-            Self::Build => vec!["version"],
+            Self::Daemon(_) | Self::Spread(_) => vec![],
+            Self::Build => build_labels().into_iter().map(|(name, _)| name).collect(),
             Self::Input(_) => vec!["input"],
             Self::Filter(_) => vec!["filter"],
             Self::FilterBy(by, _) => vec!["filter", by],
-            Self::Route(_) => vec!["route"],
+            Self::Route(_) | Self::RouteSpread(_) => vec!["route"],
             Self::Durability => vec!["route", "durability"],
             Self::RouteBy(by, _) => vec!["route", by],
             Self::State(_) => vec!["route", "state"],
-            Self::Output(_) | Self::Latency(_) => vec!["route", "output"],
+            Self::Output(_) | Self::OutputSpread(_) => vec!["route", "output"],
             Self::OutputBy(by, _) => vec!["route", "output", by],
+            Self::NamedInput(_) | Self::NamedFilter(_) | Self::NamedOutput(_) => vec!["name"],
         }
+    }
+}
+
+impl Read {
+    /// The labels, each with all values that it can have if they stand in the table.
+    pub(super) fn values(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        fn words<T>(values: &[(&'static str, T)]) -> Vec<&'static str> {
+            values.iter().map(|(word, _)| *word).collect()
+        }
+        let with_values = |label: &'static str| match self {
+            Self::FilterBy(by, values) if *by == label => words(values),
+            Self::RouteBy(by, values) if *by == label => words(values),
+            Self::OutputBy(by, values) if *by == label => words(values),
+            Self::State(_) if label == "state" => STATES.to_vec(),
+            Self::Durability if label == "durability" => vec!["disk", "memory"],
+            _ => vec![],
+        };
+        let labels = self.labels().into_iter();
+        labels.map(|label| (label, with_values(label))).collect()
     }
 }
 
@@ -71,8 +93,8 @@ fn samples(family: &Family, snapshot: &Snapshot) -> Vec<Metric> {
                 push(&[], value);
             }
         }
-        Read::Build => push(&[("version", env!("CARGO_PKG_VERSION"))], 1.0),
-        Read::Syncs(read) => samples.push(summary(read(snapshot))),
+        Read::Spread(read) => samples.push(histogram(&[], &read(snapshot))),
+        Read::Build => push(&build_labels(), 1.0),
         Read::Input(read) => {
             for input in &snapshot.inputs {
                 push(&[("input", &input.name)], count(read(&input.stats)));
@@ -111,6 +133,11 @@ fn samples(family: &Family, snapshot: &Snapshot) -> Vec<Metric> {
                 }
             }
         }
+        Read::RouteSpread(read) => {
+            for route in &snapshot.routes {
+                samples.push(histogram(&[("route", &route.name)], &read(route)));
+            }
+        }
         Read::State(read) => {
             for route in &snapshot.routes {
                 for (state, totals) in states(route) {
@@ -121,7 +148,7 @@ fn samples(family: &Family, snapshot: &Snapshot) -> Vec<Metric> {
         }
         Read::Output(read) => {
             for (route, output) in outputs(snapshot) {
-                if let Some(value) = read(output) {
+                if let Some(value) = read(output, snapshot) {
                     push(&output_labels(route, output), value);
                 }
             }
@@ -134,27 +161,56 @@ fn samples(family: &Family, snapshot: &Snapshot) -> Vec<Metric> {
                 }
             }
         }
-        Read::Latency(read) => {
+        Read::OutputSpread(read) => {
             for (route, output) in outputs(snapshot) {
                 samples.push(histogram(&output_labels(route, output), &read(output)));
+            }
+        }
+        Read::NamedInput(read) => {
+            for input in &snapshot.inputs {
+                push(&[("name", &input.name)], count(read(&input.stats)));
+            }
+        }
+        Read::NamedFilter(read) => {
+            for filter in &snapshot.filters {
+                push(&[("name", &filter.name)], count(read(&filter.stats)));
+            }
+        }
+        Read::NamedOutput(read) => {
+            for (name, value) in over_routes(snapshot, *read) {
+                push(&[("name", name)], count(value));
             }
         }
     }
     samples
 }
 
-fn states(route: &RouteSample) -> [(&'static str, &ChunkTotals); 4] {
-    [
-        ("staged", &route.staged),
-        ("queued", &route.queued),
-        ("in_flight", &route.in_flight),
-        ("dead", &route.dead),
-    ]
+/// The states of chunks.
+const STATES: [&str; 4] = ["staged", "queued", "in_flight", "dead"];
+
+fn states(route: &RouteSample) -> impl Iterator<Item = (&'static str, &ChunkTotals)> {
+    let totals = [&route.staged, &route.queued, &route.in_flight, &route.dead];
+    STATES.into_iter().zip(totals)
 }
 
 fn outputs(snapshot: &Snapshot) -> impl Iterator<Item = (&RouteSample, &DestinationSample)> {
     let routes = snapshot.routes.iter();
     routes.flat_map(|route| route.outputs.iter().map(move |output| (route, output)))
+}
+
+/// Sums over the routes of each output, by its name.
+fn over_routes(snapshot: &Snapshot, read: fn(&DestinationSample) -> u64) -> BTreeMap<&str, u64> {
+    let mut sums = BTreeMap::new();
+    for (_, output) in outputs(snapshot) {
+        *sums.entry(&*output.name).or_default() += read(output);
+    }
+    sums
+}
+
+fn build_labels() -> Vec<(&'static str, &'static str)> {
+    let version = ("version", env!("CARGO_PKG_VERSION"));
+    let revision = REVISION.map(|revision| ("revision", revision));
+    std::iter::once(version).chain(revision).collect()
 }
 
 fn output_labels<'a>(
@@ -178,27 +234,17 @@ fn number(kind: Kind, labels: &Labels<'_>, value: f64) -> Metric {
     metric
 }
 
-fn summary((sample_count, sum): (u64, f64)) -> Metric {
-    let mut summary = Summary::default();
-    summary.set_sample_count(sample_count);
-    summary.set_sample_sum(sum);
-    let mut metric = Metric::default();
-    metric.set_summary(summary);
-    metric
-}
-
-fn histogram(labels: &Labels<'_>, latency: &LatencySnapshot) -> Metric {
-    let bounds = LatencyHistogram::BOUNDS_MS.iter();
-    let buckets = bounds.zip(&latency.count_up_to).map(|(ms, up_to)| {
+fn histogram(labels: &Labels<'_>, spread: &Spread) -> Metric {
+    let buckets = spread.buckets.iter().map(|(bound, count_up_to)| {
         let mut bucket = Bucket::default();
-        bucket.set_upper_bound(count(*ms) / 1e3);
-        bucket.set_cumulative_count(*up_to);
+        bucket.set_upper_bound(*bound);
+        bucket.set_cumulative_count(*count_up_to);
         bucket
     });
     let mut histogram = Histogram::default();
     histogram.set_bucket(buckets.collect());
-    histogram.set_sample_count(latency.count);
-    histogram.set_sample_sum(latency.sum_s);
+    histogram.set_sample_count(spread.count);
+    histogram.set_sample_sum(spread.sum);
     let mut metric = labelled(labels);
     metric.set_histogram(histogram);
     metric

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use forebay_storage::{Quarantined, StoreStats};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,8 +11,10 @@ use crate::filter::FilterStats;
 use crate::flush::DestinationStats;
 use crate::input::InputStats;
 
+use super::process::ProcessSample;
+
 /// Everything the metrics show, at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The moment, in Unix nanoseconds.
     pub now_unix_ns: i64,
@@ -28,11 +31,21 @@ pub struct Snapshot {
     /// Routes.
     pub routes: Vec<RouteSample>,
     /// The store.
-    pub store: StoreSample,
+    pub store: StoreStats,
+    /// Chunk files that may be open.
+    pub open_files_max: u64,
+    /// What is in quarantine; `None` if it cannot be listed.
+    pub quarantined: Option<Quarantined>,
+    /// Damaged pieces of chunks met since the start.
+    pub damages: u64,
     /// The catalogue.
     pub catalog: CatalogSample,
     /// Bytes free on the file system of the data directory; `None` if it does not say.
     pub disk_free_bytes: Option<u64>,
+    /// Bytes of that file system in all.
+    pub disk_size_bytes: Option<u64>,
+    /// The process.
+    pub process: ProcessSample,
 }
 
 /// One input.
@@ -74,6 +87,10 @@ pub struct RouteSample {
     pub used_bytes: u64,
     /// `total_limit_size`.
     pub limit_bytes: u64,
+    /// `chunk_limit_size`.
+    pub chunk_limit_bytes: u64,
+    /// Bytes that count toward `dead_letter_limit_size`.
+    pub dead_used_bytes: u64,
     /// `dead_letter_limit_size`.
     pub dead_letter_limit_bytes: u64,
     /// When the oldest chunk that is not a dead letter was created, in Unix nanoseconds.
@@ -91,6 +108,8 @@ pub struct DestinationSample {
     pub stats: Arc<DestinationStats>,
     /// Sealed chunks that it has not confirmed.
     pub owed_chunks: u64,
+    /// When the oldest of them was sealed, in Unix nanoseconds.
+    pub oldest_owed_unix_ns: Option<i64>,
     /// Chunks that were cut up to find the records that it does not take.
     pub bisections: u64,
 }
@@ -104,27 +123,6 @@ pub struct ChunkTotals {
     pub events: u64,
     /// Bytes of payload in them.
     pub bytes: u64,
-}
-
-/// The store.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StoreSample {
-    /// Groups of appends that were synced together.
-    pub syncs: u64,
-    /// Appends in them.
-    pub synced_appends: u64,
-    /// Groups that could not be synced.
-    pub sync_failures: u64,
-    /// How long the syncs took together, in nanoseconds.
-    pub sync_ns: u64,
-    /// Chunk files that are open.
-    pub open_files: u64,
-    /// How many may be.
-    pub open_files_max: u64,
-    /// Bytes of address space that chunk files are mapped into.
-    pub mapped_bytes: u64,
-    /// Bytes in quarantine.
-    pub quarantined_bytes: u64,
 }
 
 /// The catalogue.

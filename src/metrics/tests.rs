@@ -3,9 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::table::{FAMILIES, Kind};
+use forebay_storage::{Histogram, Quarantined, StoreStats};
+
+use super::table::{FLUENT_BIT, Family, Kind, families};
 use super::*;
 use crate::buffer::RouteStats;
+use crate::config::plan::Alias;
 use crate::flush::DestinationStats;
 use crate::input::InputStats;
 
@@ -15,6 +18,8 @@ fn snapshot() -> Snapshot {
     input.events.store(11, Relaxed);
     let route = RouteStats::default();
     route.stored(7, 700);
+    route.append_latency.observe(Duration::from_millis(3));
+    route.refused_full.store(8, Relaxed);
     route.set_aside_too_large.store(3, Relaxed);
     route.dropped_chunk(5, 500);
     route.dropped_expired.count(4, 400);
@@ -55,27 +60,66 @@ fn snapshot() -> Snapshot {
             dead: ChunkTotals::default(),
             used_bytes: 4_096,
             limit_bytes: 1 << 30,
+            chunk_limit_bytes: 1 << 23,
+            dead_used_bytes: 8_192,
             dead_letter_limit_bytes: 1 << 20,
             oldest_created_unix_ns: Some(4_000_000_000),
             outputs: vec![DestinationSample {
                 name: "central".into(),
                 stats: Arc::new(output),
                 owed_chunks: 6,
+                oldest_owed_unix_ns: Some(7_000_000_000),
                 bisections: 1,
             }],
         }],
-        store: StoreSample {
-            syncs: 8,
-            sync_ns: 2_000_000_000,
-            ..StoreSample::default()
-        },
+        store: store_stats(),
+        open_files_max: 512,
+        quarantined: Some(Quarantined {
+            files: 2,
+            bytes: 300,
+        }),
+        damages: 3,
         catalog: CatalogSample::default(),
         disk_free_bytes: Some(12_345),
+        disk_size_bytes: Some(99_999),
+        process: ProcessSample::read(),
     }
 }
 
+/// Two groups of appends were synced, of 1 and of 7 appends, within 2 seconds.
+fn store_stats() -> StoreStats {
+    let sync_ns = Histogram::new(&BOUNDS);
+    sync_ns.observe(500_000_000);
+    sync_ns.observe(1_500_000_000);
+    let group_appends = Histogram::new(&[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048]);
+    group_appends.observe(1);
+    group_appends.observe(7);
+    StoreStats {
+        syncs: 5,
+        sync_failures: 0,
+        sync_ns: sync_ns.distribution(),
+        group_appends: group_appends.distribution(),
+        removal_failures: 0,
+        open_files: 4,
+        mappings: 1,
+        mapped_bytes: 4_096,
+        quarantined_bytes: 100,
+    }
+}
+
+/// Nanoseconds, from one to fifteen tenths of a second.
+static BOUNDS: [u64; 15] = {
+    let mut bounds = [0; 15];
+    let mut at = 0;
+    while at < 15 {
+        bounds[at] = (at as u64 + 1) * 100_000_000;
+        at += 1;
+    }
+    bounds
+};
+
 fn rendered() -> String {
-    Metrics::new(snapshot).unwrap().render().unwrap()
+    Metrics::new(&[], snapshot).unwrap().render().unwrap()
 }
 
 #[track_caller]
@@ -86,22 +130,23 @@ fn assert_line(text: &str, line: &str) {
 #[test]
 fn every_family_of_the_table_appears_with_type_and_help() {
     let text = rendered();
-    for family in FAMILIES {
+    for family in families() {
         let kind = format!("{:?}", family.kind).to_lowercase();
         assert_line(&text, &format!("# TYPE {} {kind}", family.name));
         assert_line(&text, &format!("# HELP {} {}", family.name, family.help));
     }
     let types = text.lines().filter(|line| line.starts_with("# TYPE"));
-    assert_eq!(types.count(), FAMILIES.len());
+    assert_eq!(types.count(), families().count());
 }
 
 #[test]
 fn names_are_unique_and_follow_the_conventions() {
     let mut names = HashSet::new();
-    for family in FAMILIES {
+    for family in families() {
         let name = family.name;
         assert!(names.insert(name), "{name} stands there twice");
-        assert!(name.starts_with("forebay_"), "{name}");
+        let prefixes = ["forebay_", "process_"];
+        assert!(prefixes.iter().any(|ours| name.starts_with(ours)), "{name}");
         let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
         assert!(name.chars().all(is_plain), "{name}");
         let is_counter = family.kind == Kind::Counter;
@@ -114,9 +159,76 @@ fn names_are_unique_and_follow_the_conventions() {
 }
 
 #[test]
+fn a_base_unit_stands_in_the_name_and_a_row_says_what_it_is_for() {
+    let is_told = |family: &Family, unit: &str| {
+        family.name.trim_end_matches("_total").ends_with(unit) == (family.unit == unit)
+    };
+    for family in families() {
+        let name = family.name;
+        assert!(
+            is_told(family, "bytes") && is_told(family, "seconds"),
+            "{name}"
+        );
+        assert!(family.purpose.ends_with(['.', '`']), "{name}");
+        // They stand in a table of Markdown.
+        for text in [family.help, family.purpose] {
+            assert!(
+                !text.contains('|') && text.matches('`').count() % 2 == 0,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_of_the_guide_is_made_from_the_table() {
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/metrics.md");
+    let made = page();
+    if std::env::var_os("FOREBAY_WRITE").is_some() {
+        std::fs::write(PAGE, &made).unwrap();
+    }
+    let found = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(
+        found == made,
+        "{PAGE} is not what the table says: FOREBAY_WRITE=1 cargo test --lib metrics"
+    );
+}
+
+#[test]
+fn the_names_of_fluent_bit_are_shown_where_they_are_asked_for() {
+    assert!(!rendered().contains("fluentbit_"));
+    let two_routes = || {
+        let mut snapshot = snapshot();
+        let mut other = snapshot.routes[0].clone();
+        other.name = "other".into();
+        snapshot.routes.push(other);
+        snapshot
+    };
+    let text = Metrics::new(&[Alias::Fluentbit], two_routes)
+        .unwrap()
+        .render()
+        .unwrap();
+    for family in FLUENT_BIT.families {
+        let kind = format!("{:?}", family.kind).to_lowercase();
+        assert_line(&text, &format!("# TYPE {} {kind}", family.name));
+    }
+    for line in [
+        "fluentbit_input_records_total{name=\"app\"} 11",
+        "fluentbit_output_proc_records_total{name=\"central\"} 14",
+        "fluentbit_output_errors_total{name=\"central\"} 8",
+        "fluentbit_filter_drop_records_total{name=\"tidy\"} 0",
+        "fluentbit_storage_fs_chunks 2",
+        "fluentbit_uptime 9",
+    ] {
+        assert_line(&text, line);
+    }
+}
+
+#[test]
 fn labels_are_none_that_a_sender_chooses() {
     let bounded = [
         "version",
+        "revision",
         "input",
         "filter",
         "route",
@@ -127,7 +239,7 @@ fn labels_are_none_that_a_sender_chooses() {
         "scope",
         "state",
     ];
-    for family in FAMILIES {
+    for family in families() {
         for label in family.read.labels() {
             assert!(bounded.contains(&label), "{} has {label}", family.name);
         }
@@ -166,10 +278,22 @@ fn values_are_read_from_the_counters() {
         "forebay_output_last_success_timestamp_seconds{route=\"web\",output=\"central\"} 3.5",
         "forebay_output_last_failure_timestamp_seconds{route=\"web\",output=\"central\"} 2.5",
         "forebay_output_delivery_duration_seconds_bucket{route=\"web\",output=\"central\",le=\"0.01\"} 0",
-        "forebay_output_delivery_duration_seconds_bucket{route=\"web\",output=\"central\",le=\"0.05\"} 1",
+        "forebay_output_delivery_duration_seconds_bucket{route=\"web\",output=\"central\",le=\"0.025\"} 1",
         "forebay_output_delivery_duration_seconds_count{route=\"web\",output=\"central\"} 1",
+        "forebay_output_oldest_owed_age_seconds{route=\"web\",output=\"central\"} 3",
+        "forebay_route_append_duration_seconds_bucket{route=\"web\",le=\"0.0025\"} 0",
+        "forebay_route_append_duration_seconds_bucket{route=\"web\",le=\"0.005\"} 1",
+        "forebay_route_refused_appends_total{route=\"web\",reason=\"full\"} 8",
+        "forebay_buffer_dead_letter_used_bytes{route=\"web\"} 8192",
+        "forebay_store_sync_duration_seconds_bucket{le=\"0.5\"} 1",
+        "forebay_store_sync_duration_seconds_bucket{le=\"+Inf\"} 2",
         "forebay_store_sync_duration_seconds_sum 2",
-        "forebay_store_sync_duration_seconds_count 8",
+        "forebay_store_sync_duration_seconds_count 2",
+        "forebay_store_sync_group_appends_bucket{le=\"4\"} 1",
+        "forebay_store_sync_group_appends_sum 8",
+        "forebay_store_quarantined_files 2",
+        "forebay_store_damages_total 3",
+        "forebay_disk_size_bytes 99999",
         "forebay_disk_free_bytes 12345",
     ] {
         assert_line(&text, line);
@@ -183,7 +307,7 @@ fn a_moment_that_never_was_has_no_sample() {
         snapshot.routes[0].outputs[0].stats = Arc::default();
         snapshot
     };
-    let text = Metrics::new(quiet).unwrap().render().unwrap();
+    let text = Metrics::new(&[], quiet).unwrap().render().unwrap();
     assert!(!text.contains("forebay_output_last_success_timestamp_seconds{"));
     assert!(text.contains("forebay_output_attempts_total{"));
 }
@@ -194,6 +318,6 @@ fn the_age_of_the_oldest_chunk_is_never_negative() {
         now_unix_ns: 3_000_000_000,
         ..snapshot()
     };
-    let text = Metrics::new(ahead).unwrap().render().unwrap();
+    let text = Metrics::new(&[], ahead).unwrap().render().unwrap();
     assert_line(&text, "forebay_buffer_oldest_age_seconds{route=\"web\"} 0");
 }

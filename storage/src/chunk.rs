@@ -274,6 +274,16 @@ impl Chunk {
         }
     }
 
+    /// When it was sealed, if the destination has not settled it yet.
+    pub(crate) fn owed_since_ns(&self, destination: &str) -> Option<i64> {
+        let names = &self.meta.destinations;
+        let index = names.iter().position(|name| name == destination)?;
+        let state = lock(&self.state);
+        let is_owed = state.phase != Phase::Purged && state.slots[index].state == SlotState::Owed;
+        let (sealed_ns, _) = state.sealed.filter(|_| is_owed)?;
+        Some(sealed_ns)
+    }
+
     pub(crate) fn add_to(&self, totals: &mut RouteTotals) {
         let state = lock(&self.state);
         let Contents {

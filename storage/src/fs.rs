@@ -14,7 +14,7 @@ mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 
-pub use mapping::{Mapping, mapped_bytes};
+pub use mapping::{Mapping, mapped_bytes, mapping_count};
 pub use real::RealFs;
 
 /// A file system.

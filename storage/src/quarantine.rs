@@ -99,6 +99,36 @@ impl Quarantine {
     }
 }
 
+/// How much stands in the quarantine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Files: copies of damaged bytes, and chunk files moved there as a whole.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
+impl Quarantined {
+    pub(crate) fn count(fs: &dyn Fs, dir: &Path) -> io::Result<Quarantined> {
+        let mut counted = Quarantined::default();
+        for entry in fs.read_dir(dir)?.iter().filter(|entry| !entry.is_dir) {
+            match fs
+                .open(&dir.join(&entry.name), Access::Read)
+                .and_then(|file| file.len())
+            {
+                Ok(len) => {
+                    counted.files += 1;
+                    counted.bytes += len;
+                }
+                // Somebody took it away since the directory was listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(counted)
+    }
+}
+
 /// Writes and syncs a new file, in the place of what an earlier run may have left there.
 fn write_part(fs: &dyn Fs, part: &Path, bytes: &[u8]) -> io::Result<()> {
     let _ = fs.remove_file(part);

@@ -201,6 +201,18 @@ impl Route {
         totals
     }
 
+    /// When the oldest of the sealed chunks was sealed that the destination with this name has not
+    /// settled, Unix nanoseconds; `None` if it owes nothing. Looks at every chunk.
+    pub fn oldest_owed_ns(&self, destination: &str) -> Option<i64> {
+        let mut oldest: Option<i64> = None;
+        self.0.for_each_chunk(|chunk| {
+            if let Some(sealed_ns) = chunk.owed_since_ns(destination) {
+                oldest = Some(oldest.map_or(sealed_ns, |oldest| oldest.min(sealed_ns)));
+            }
+        });
+        oldest
+    }
+
     /// Bytes of all files, as in [`Route::totals`], at no cost.
     pub fn file_bytes(&self) -> u64 {
         self.0.space.used()

@@ -11,7 +11,7 @@ use crate::fs::{Fs, LockGuard, LockOutcome, Volume, is_out_of_files};
 use crate::id::IdSource;
 use crate::layout::MAX_DESTINATIONS;
 use crate::observer::Observer;
-use crate::quarantine::Quarantine;
+use crate::quarantine::{Quarantine, Quarantined};
 use crate::queue::Queue;
 use crate::recovery::{self, Recovered};
 use crate::route::{Route, RouteInner, RouteOptions};
@@ -228,6 +228,15 @@ impl Store {
         self.shared
             .counters
             .stats(self.shared.files.count(), quarantined_bytes)
+    }
+
+    /// What stands in the quarantine now, whoever put it there: counted from the directory.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn quarantined(&self) -> Result<Quarantined, StoreIoError> {
+        let dir = self.shared.dir.join(QUARANTINE_DIR);
+        Quarantined::count(&*self.shared.fs, &dir).map_err(StoreIoError::on("list", &dir))
     }
 
     /// Bytes the disk has left for this process.

@@ -7,7 +7,7 @@ use crate::harness::daemon::Daemon;
 use crate::harness::destination::Destination;
 use crate::harness::event::EventId;
 use crate::harness::sender::Sender;
-use crate::harness::{http, site::Site, tools, wait};
+use crate::harness::{guide, http, site::Site, tools, wait};
 
 #[test]
 fn the_api_shows_routes_chunks_and_their_events() {
@@ -57,15 +57,26 @@ fn the_api_shows_routes_chunks_and_their_events() {
 }
 
 #[test]
-fn promtool_finds_nothing_wrong_with_the_metrics() {
+fn promtool_finds_nothing_wrong_with_the_metrics_and_none_is_missing() {
     let site = Site::new();
-    let destination = Destination::listen(site.address());
-    let _daemon = Daemon::start(&site, &site.config_to(&destination));
+    let mut destination = Destination::away(site.address());
+    let filter =
+        "filters:\n  none: { type: grep, match: app, drop: { key: key, pattern: never } }\n";
+    let config = format!("{}{filter}", site.config_to(&destination));
+    let daemon = Daemon::start(&site, &config);
     let ids = EventId::run(1, 0, 25);
     Sender::connect(site.forward())
         .unwrap()
         .deliver("app.web", &ids);
+    // Moments are shown once they were: of a failure, and of a success.
+    wait::until_true("a delivery to fail", || {
+        daemon.metric("forebay_output_failures_total", &[]) > 0.0
+    });
+    destination.come_back();
     destination.arrivals().wait_for(&ids);
+    wait::until_true("the delivery to be confirmed", || {
+        daemon.metric("forebay_output_delivered_events_total", &[]) > 0.0
+    });
 
     let metrics = http::get(site.admin(), "/metrics").text();
     let mut command = Command::new(tools::find("promtool"));
@@ -87,4 +98,8 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
         "{said}\n{metrics}"
     );
     assert!(!metrics.contains("app.web"), "tags never become labels");
+    for family in guide::families() {
+        let is_shown = metrics.contains(&format!("# TYPE {family} "));
+        assert_eq!(is_shown, !family.starts_with("fluentbit_"), "{family}");
+    }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod daemon;
 pub(crate) mod destination;
 pub(crate) mod event;
+pub(crate) mod guide;
 pub(crate) mod http;
 pub(crate) mod http_destination;
 pub(crate) mod ledger;

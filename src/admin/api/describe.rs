@@ -124,6 +124,13 @@ impl Sketch {
         self.answers.insert(status, answer);
     }
 
+    /// Notes another form that an answer may have.
+    pub(in crate::admin) fn also_gives(&mut self, status: u16, content_type: &str, schema: Value) {
+        if let Some(answer) = self.answers.get_mut(&status) {
+            answer["content"][content_type] = json!({ "schema": schema });
+        }
+    }
+
     /// Notes when a problem is answered.
     pub(in crate::admin) fn fails(&mut self, status: u16, when: &'static str) {
         self.problems.entry(status).or_insert(when);

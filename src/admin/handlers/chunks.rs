@@ -65,8 +65,8 @@ async fn events(
     At(OfChunk { id }): At<OfChunk>,
     Asked(parameters): Asked<EventParameters>,
 ) -> Result<Json<EventPage>, Problem> {
-    let (from, limit) = parameters.page()?;
-    let page = admin.look(move |inspect| inspect.events(&id, from, limit));
+    let query = parameters.query()?;
+    let page = admin.look(move |inspect| inspect.events(&id, &query));
     let page = page.await?.map_err(|unreadable| failed(&unreadable))?;
     Ok(Json(page.ok_or_else(|| unknown("chunk"))?))
 }

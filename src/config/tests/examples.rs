@@ -8,6 +8,7 @@ fn every_file_under_deploy_config_is_valid() {
         include_str!("../../../deploy/config/central.yaml"),
         include_str!("../../../deploy/config/tee.yaml"),
         include_str!("../../../deploy/config/filters.yaml"),
+        include_str!("../../../deploy/config/service.yaml"),
     ] {
         assert!(!plan(text).routes.is_empty());
     }

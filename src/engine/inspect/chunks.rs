@@ -1,33 +1,28 @@
 //! A route's chunks, one by one and by the page.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use forebay_storage::{ChunkId, ChunkInfo, SlotInfo, SlotState};
 
 use crate::engine::route::RunningRoute;
 use crate::engine::status::{
-    ChunkPage, ChunkQuery, ChunkReport, ChunkState, Delivering, KeyReport, Moment, Progress,
+    ChunkOrder, ChunkPage, ChunkQuery, ChunkReport, ChunkState, Delivering, KeyReport, Moment,
+    Progress,
 };
 
-/// The chunks of a route and its dead letters that `query` asks for, by id.
-pub(super) fn page(route: &RunningRoute, query: &ChunkQuery) -> ChunkPage {
+/// The chunks of a route and its dead letters that `query` asks for.
+pub(super) fn page(route: &RunningRoute, query: &ChunkQuery, now_ns: i64) -> ChunkPage {
     let in_flight = route.state.scheduler().in_flight();
     let mut found: Vec<_> = [&route.chunks, &route.dead_letters]
         .into_iter()
         .flat_map(|holder| holder.chunks())
-        .filter(|chunk| {
-            query
-                .after
-                .as_ref()
-                .is_none_or(|after| chunk.id.to_string() > *after)
-        })
-        .filter(|chunk| {
-            query
-                .state
-                .is_none_or(|state| state == state_of(chunk, &in_flight))
-        })
+        .filter(|chunk| is_asked_for(chunk, query, &in_flight, now_ns))
         .collect();
     found.sort_unstable_by_key(|chunk| chunk.id);
+    if query.order == ChunkOrder::Newest {
+        found.reverse();
+    }
     let has_more = found.len() > query.limit;
     found.truncate(query.limit);
     let next = found
@@ -39,6 +34,40 @@ pub(super) fn page(route: &RunningRoute, query: &ChunkQuery) -> ChunkPage {
         .map(|chunk| report(route, chunk, &in_flight))
         .collect();
     ChunkPage { chunks, next }
+}
+
+fn is_asked_for(
+    chunk: &ChunkInfo,
+    query: &ChunkQuery,
+    in_flight: &HashSet<ChunkId>,
+    now_ns: i64,
+) -> bool {
+    let comes_after = |after: &String| match query.order {
+        ChunkOrder::Oldest => chunk.id.to_string() > *after,
+        ChunkOrder::Newest => chunk.id.to_string() < *after,
+    };
+    let is_older = |age: Duration| {
+        let age_ns = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        chunk.created_ns < now_ns.saturating_sub(age_ns)
+    };
+    let state = query.state;
+    state.is_none_or(|state| state == state_of(chunk, in_flight))
+        && query.after.as_ref().is_none_or(comes_after)
+        && query.older_than.is_none_or(is_older)
+        && query
+            .output
+            .as_ref()
+            .is_none_or(|output| owes(chunk, output))
+        && query
+            .key
+            .as_ref()
+            .is_none_or(|text| KeyReport::from(chunk.key()).has(text))
+}
+
+/// Whether `output` has not confirmed the chunk.
+fn owes(chunk: &ChunkInfo, output: &str) -> bool {
+    let mut outputs = chunk.destinations().iter().zip(&chunk.slots);
+    outputs.any(|(name, slot)| name == output && slot.state == SlotState::Owed)
 }
 
 /// One chunk of a route or its dead letters.

@@ -7,17 +7,6 @@ use serde_json::Value;
 
 use super::Moment;
 
-/// Which chunks to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChunkQuery {
-    /// Only chunks in this state.
-    pub state: Option<ChunkState>,
-    /// Only chunks whose id is greater than this text.
-    pub after: Option<String>,
-    /// At most this many; never 0.
-    pub limit: usize,
-}
-
 /// What a chunk does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -152,6 +141,21 @@ impl From<&ChunkKey> for KeyReport {
     }
 }
 
+impl KeyReport {
+    /// Whether `text` stands in the key, written as `tag path=value path=value`.
+    #[must_use]
+    pub fn has(&self, text: &str) -> bool {
+        let mut line = self.tag.clone().unwrap_or_default();
+        for FieldReport { path, value, .. } in &self.fields {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            line.push_str(&format!(" {path}={value}"));
+        }
+        line.contains(text)
+    }
+}
+
 fn typed_json(value: &KeyValue) -> (&'static str, Value) {
     match value {
         KeyValue::Nil => ("nil", Value::Null),
@@ -201,7 +205,17 @@ mod tests {
                 field(KeyValue::Float(f64::NAN.to_bits())),
             ],
         };
-        let shown = serde_json::to_value(KeyReport::from(&key)).unwrap();
+        let report = KeyReport::from(&key);
+        for (text, expected) in [
+            ("app.web", true),
+            ("$.a.b=1", true),
+            ("web $.a", true),
+            ("", true),
+            ("app.db", false),
+        ] {
+            assert_eq!(report.has(text), expected, "{text}");
+        }
+        let shown = serde_json::to_value(report).unwrap();
         assert_eq!(shown["tag"], "app.web");
         assert_eq!(shown["window"]["start"], "1970-01-01T01:00:00.000000000Z");
         let types: Vec<_> = shown["fields"].as_array().unwrap().iter().collect();

@@ -17,6 +17,14 @@ pub struct Mapping(Backing);
 /// Bytes of address space that this process has mapped through [`Mapping`].
 static MAPPED_BYTES: AtomicU64 = AtomicU64::new(0);
 
+/// Mappings that this process has made through [`Mapping`].
+static MAPPING_COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Mappings of chunk files there are now, by all stores of the process.
+pub fn mapping_count() -> u64 {
+    MAPPING_COUNT.load(Ordering::Relaxed)
+}
+
 /// Bytes of address space that chunk files are mapped into now, by all stores of the process.
 pub fn mapped_bytes() -> u64 {
     MAPPED_BYTES.load(Ordering::Relaxed)
@@ -44,6 +52,7 @@ impl Drop for Mapping {
         match &self.0 {
             Backing::Mapped(map) => {
                 MAPPED_BYTES.fetch_sub(map.len() as u64, Ordering::Relaxed);
+                MAPPING_COUNT.fetch_sub(1, Ordering::Relaxed);
             }
             #[cfg(any(test, feature = "sim"))]
             Backing::Copied(_) => {}
@@ -58,6 +67,7 @@ impl Mapping {
         // made only by `Mapping::bytes`; see there.
         let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }?;
         MAPPED_BYTES.fetch_add(map.len() as u64, Ordering::Relaxed);
+        MAPPING_COUNT.fetch_add(1, Ordering::Relaxed);
         Ok(Mapping(Backing::Mapped(map)))
     }
 

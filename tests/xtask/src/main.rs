@@ -1,8 +1,10 @@
 //! `cargo crash`: everything that shows that nothing acknowledged is lost, in one run with one table.
+//! `cargo deb`: the Debian package.
 //!
 //! Each suite is a `cargo test` whose tests print rows for the table; what they print passes through as
 //! it comes. The exit code is that of the worst: 0 if every test of every suite passed.
 
+mod deb;
 mod machine;
 mod suites;
 mod tally;
@@ -13,19 +15,39 @@ use std::time::{Duration, Instant};
 use suites::{Effort, SUITES};
 use tally::Tally;
 
-const USAGE: &str = "usage: cargo crash | cargo crash-long";
+const USAGE: &str = "\
+usage: cargo crash | cargo crash-long
+       cargo deb [--binary FILE] [--out DIR] [--revision NUMBER] [--compression xz|zstd|gzip|none]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let effort = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["crash"] => &suites::USUAL,
-        ["crash-long"] => &suites::LONG,
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["crash"] => crash(&suites::USUAL),
+        ["crash-long"] => crash(&suites::LONG),
+        ["deb", ref options @ ..] => match deb::Options::parse(options) {
+            Some(options) => deb(&options),
+            None => misused(),
+        },
+        _ => misused(),
+    }
+}
+
+fn misused() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}
+
+fn deb(options: &deb::Options) -> ExitCode {
+    match deb::build(options) {
+        Ok(path) => {
+            println!("{}", path.display());
+            ExitCode::SUCCESS
         }
-    };
-    crash(effort)
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn crash(effort: &Effort) -> ExitCode {

@@ -1,0 +1,115 @@
+//! The store and its disk.
+
+use super::{Read, Section, Spread, count, counter, gauge, histogram};
+
+pub(super) const SECTION: Section = Section {
+    title: "The store and its disk",
+    about: "How fast the disk is, what is wrong with it, and what the store holds open.",
+    families: &[
+        histogram(
+            "forebay_store_sync_duration_seconds",
+            "seconds",
+            Read::Spread(|s| Spread::of_ns(&s.store.sync_ns)),
+            "How long groups of appends took to sync.",
+            "The disk's share of what senders wait; alert ForebaySyncsAreSlow.",
+        ),
+        histogram(
+            "forebay_store_sync_group_appends",
+            "appends",
+            Read::Spread(|s| Spread::of(&s.store.group_appends)),
+            "Appends that were made durable together.",
+            "Groups grow with the load: that is how many senders share one slow disk.",
+        ),
+        counter(
+            "forebay_store_syncs_total",
+            "calls",
+            Read::Daemon(|s| Some(count(s.store.syncs))),
+            "Calls that sync: of files, directories and the whole file system.",
+            "What the disk is asked for.",
+        ),
+        counter(
+            "forebay_store_sync_failures_total",
+            "calls",
+            Read::Daemon(|s| Some(count(s.store.sync_failures))),
+            "Writes and syncs that failed.",
+            "The disk fails: nothing unsynced was acknowledged; alert ForebayDiskFails.",
+        ),
+        counter(
+            "forebay_store_removal_failures_total",
+            "files",
+            Read::Daemon(|s| Some(count(s.store.removal_failures))),
+            "Files of delivered chunks that could not be removed; the next start tries again.",
+            "Space that is not freed.",
+        ),
+        counter(
+            "forebay_store_damages_total",
+            "pieces",
+            Read::Daemon(|s| Some(count(s.damages))),
+            "Damaged pieces of chunks that were met since the start.",
+            "Bytes on disk are not what was written; alert ForebayDamageFound.",
+        ),
+        counter(
+            "forebay_store_set_aside_bytes_total",
+            "bytes",
+            Read::Daemon(|s| Some(count(s.store.quarantined_bytes))),
+            "Damaged bytes that were set aside since the start.",
+            "How much of them.",
+        ),
+        gauge(
+            "forebay_store_quarantined_bytes",
+            "bytes",
+            Read::Daemon(|s| s.quarantined.map(|q| count(q.bytes))),
+            "Bytes in the quarantine now, of all runs.",
+            "What waits to be looked at; remove the files when that is done.",
+        ),
+        gauge(
+            "forebay_store_quarantined_files",
+            "files",
+            Read::Daemon(|s| s.quarantined.map(|q| count(q.files))),
+            "Files in the quarantine now, of all runs.",
+            "What waits to be looked at.",
+        ),
+        gauge(
+            "forebay_store_open_files",
+            "files",
+            Read::Daemon(|s| Some(count(s.store.open_files))),
+            "Chunk files that are open.",
+            "Against the limit: at it, idle ones are closed first.",
+        ),
+        gauge(
+            "forebay_store_open_files_limit",
+            "files",
+            Read::Daemon(|s| Some(count(s.open_files_max))),
+            "Chunk files that may be open.",
+            "The bound of `forebay_store_open_files`.",
+        ),
+        gauge(
+            "forebay_store_mappings",
+            "mappings",
+            Read::Daemon(|s| Some(count(s.store.mappings))),
+            "Chunk files, or parts of them, that are mapped: those being read.",
+            "Bounded by the deliveries under way and those who look.",
+        ),
+        gauge(
+            "forebay_store_mapped_bytes",
+            "bytes",
+            Read::Daemon(|s| Some(count(s.store.mapped_bytes))),
+            "Address space that chunk files are mapped into.",
+            "Part of `process_virtual_memory_bytes`.",
+        ),
+        gauge(
+            "forebay_disk_free_bytes",
+            "bytes",
+            Read::Daemon(|s| s.disk_free_bytes.map(count)),
+            "Free space on the file system of the data directory, as far as this process may use it.",
+            "A full disk holds all senders back; alert ForebayDiskFillsUp.",
+        ),
+        gauge(
+            "forebay_disk_size_bytes",
+            "bytes",
+            Read::Daemon(|s| s.disk_size_bytes.map(count)),
+            "Size of the file system of the data directory.",
+            "Against `forebay_disk_free_bytes`.",
+        ),
+    ],
+};

@@ -1,0 +1,5 @@
+//! What stands in `deploy/`: each thing is used as a person would use it.
+
+mod machine;
+mod package;
+mod systemd;
