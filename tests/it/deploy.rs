@@ -1,5 +1,7 @@
 //! What stands in `deploy/`: each thing is used as a person would use it.
 
+mod examples;
+mod kubernetes;
 mod machine;
 mod package;
 mod systemd;

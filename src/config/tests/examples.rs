@@ -1,20 +1,6 @@
 use super::plan;
 
 #[test]
-fn every_file_under_deploy_config_is_valid() {
-    for text in [
-        include_str!("../../../deploy/config/quick-start.yaml"),
-        include_str!("../../../deploy/config/edge.yaml"),
-        include_str!("../../../deploy/config/central.yaml"),
-        include_str!("../../../deploy/config/tee.yaml"),
-        include_str!("../../../deploy/config/filters.yaml"),
-        include_str!("../../../deploy/config/service.yaml"),
-    ] {
-        assert!(!plan(text).routes.is_empty());
-    }
-}
-
-#[test]
 fn the_example_of_the_design_is_valid() {
     let plan = plan(
         r#"
