@@ -11,6 +11,7 @@ use crate::{
     Observer, Route, RouteOptions, Store, StoreOptions, SyncError,
 };
 
+mod churn;
 mod crash;
 mod damage;
 mod every_damage;

@@ -106,6 +106,14 @@ pub struct Tail {
 }
 
 impl ChunkReport {
+    /// When it was sealed, Unix nanoseconds; `None` if it has no intact seal record.
+    pub fn sealed_ns(&self) -> Option<i64> {
+        match &self.head.seal {
+            Recorded::Present(seal) => Some(seal.sealed_ns),
+            Recorded::Absent | Recorded::Damaged => None,
+        }
+    }
+
     /// Replaces the metadata by an equal value.
     pub(super) fn share_meta(&mut self, sharing: impl FnOnce(&Arc<ChunkMeta>) -> Arc<ChunkMeta>) {
         self.meta = sharing(&self.meta);
