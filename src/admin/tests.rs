@@ -164,6 +164,7 @@ fn plan() -> AdminPlan {
         tokens: BTreeMap::new(),
         tls: None,
         requests_per_second_max: 1_000,
+        metrics_aliases: vec![],
     }
 }
 

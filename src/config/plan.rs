@@ -65,6 +65,15 @@ pub struct AdminPlan {
     pub tls: Option<ServerTls>,
     /// Requests a second from one address; at least 1.
     pub requests_per_second_max: u32,
+    /// Under whose names metrics are shown, beside their own.
+    pub metrics_aliases: Vec<Alias>,
+}
+
+/// A program under whose names the metrics are shown, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alias {
+    /// Fluent Bit, by the names of its version 2.
+    Fluentbit,
 }
 
 /// A token that lets somebody in.
@@ -589,11 +598,4 @@ pub struct StdoutOutputPlan {
 pub struct NullOutputPlan {
     /// Whether it is driven by chunks where both are possible.
     pub buffered: bool,
-}
-
-/// A program under whose names the metrics are shown, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alias {
-    /// Fluent Bit, by the names of its version 2.
-    Fluentbit,
 }

@@ -15,7 +15,7 @@ use super::describe::{Described, choice, merged};
 use super::error::{At, Position, Problems};
 use super::node::{Kind, Node};
 use super::plan::{
-    AdminRole, Compression, DeadLetterOverflow, Durability, FlushMode, GivenUp, HttpFormat,
+    AdminRole, Alias, Compression, DeadLetterOverflow, Durability, FlushMode, GivenUp, HttpFormat,
     HttpMethod, LogLevel, Ordered, Overflow, RetryKind,
 };
 
@@ -56,6 +56,14 @@ tables! {
         tls: ServerTls,
         /// Requests a second from one address, after a burst of three times as many.
         requests_per_second_max: u32 = "100",
+        /// What `/metrics` shows.
+        metrics: AdminMetrics,
+    }
+
+    /// What `/metrics` shows.
+    AdminMetrics {
+        /// Whose names metrics are shown under, beside their own, for dashboards that know them.
+        aliases: OneOrMany<Alias>,
     }
 
     /// A token that lets somebody in.
@@ -441,6 +449,9 @@ choices! {
     AdminRole {
         "read" => Self::Read,
         "admin" => Self::Admin,
+    }
+    Alias {
+        "fluentbit" => Self::Fluentbit,
     }
     LogFormat {
         "text" => Self::Text,

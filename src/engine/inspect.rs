@@ -20,7 +20,7 @@ use super::topology::{Live, Topology};
 use crate::buffer::IntakeStats;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, Now};
-use crate::config::plan::{Durability, Overflow, RoutePlan};
+use crate::config::plan::{Alias, Durability, Overflow, RoutePlan};
 use crate::metrics::{
     CatalogSample, DestinationSample, FilterSample, InputSample, Metrics, ProcessSample,
     RouteSample, Snapshot,
@@ -37,6 +37,8 @@ pub(super) struct Inspector {
     pub(super) phase: Mutex<EnginePhase>,
     pub(super) store: Arc<Store>,
     pub(super) open_files_max: usize,
+    /// Under whose names metrics are shown, beside their own.
+    pub(super) metrics_aliases: Vec<Alias>,
     pub(super) catalog: Catalog,
     /// Inputs, filters and routes as they are now: ask once for each answer.
     pub(super) live: Live,
@@ -140,7 +142,7 @@ impl Inspect for Inspector {
 
     fn metrics_text(&self) -> String {
         let snapshot = self.snapshot();
-        Metrics::new(&[], move || snapshot.clone())
+        Metrics::new(&self.metrics_aliases, move || snapshot.clone())
             .and_then(|metrics| metrics.render())
             .unwrap_or_else(|error| format!("# metrics cannot be rendered: {error}\n"))
     }

@@ -158,6 +158,10 @@ pub(super) async fn open(
         started: clock.now(),
         phase: Mutex::new(EnginePhase::Starting),
         store: Arc::clone(&opening.store),
+        metrics_aliases: plan
+            .admin
+            .as_ref()
+            .map_or_else(Vec::new, |admin| admin.metrics_aliases.clone()),
         open_files_max: descriptors.chunk_files,
         catalog,
         live: Live::new(Topology {

@@ -103,3 +103,32 @@ fn promtool_finds_nothing_wrong_with_the_metrics_and_none_is_missing() {
         assert_eq!(is_shown, !family.starts_with("fluentbit_"), "{family}");
     }
 }
+
+#[test]
+fn metrics_have_the_names_of_fluent_bit_too_where_they_are_asked_for() {
+    let site = Site::new();
+    let destination = Destination::listen(site.address());
+    let config = site.config_to(&destination).replace(
+        "admin: { listen",
+        "admin: { metrics: { aliases: [fluentbit] }, listen",
+    );
+    let daemon = Daemon::start(&site, &config);
+    let ids = EventId::run(1, 0, 25);
+    Sender::connect(site.forward())
+        .unwrap()
+        .deliver("app.web", &ids);
+    destination.arrivals().wait_for(&ids);
+    let central = ["name=\"central\""];
+    wait::until_true("the delivery to be confirmed", || {
+        daemon.metric("fluentbit_output_proc_records_total", &central) > 24.0
+    });
+    let taken_in = daemon.metric("fluentbit_input_records_total", &["name=\"app\""]);
+    assert!((taken_in - 25.0).abs() < 0.5, "{taken_in}");
+
+    let metrics = http::get(site.admin(), "/metrics").text();
+    // The filters' are shown where there are filters.
+    let ours = |family: &String| family.starts_with("fluentbit_") && !family.contains("_filter_");
+    for family in guide::families().iter().filter(|family| ours(family)) {
+        assert!(metrics.contains(&format!("# TYPE {family} ")), "{family}");
+    }
+}

@@ -10,7 +10,7 @@ use super::input::{self, Listeners};
 use crate::config::decode::{Named, OneOrMany};
 use crate::config::defaults;
 use crate::config::error::{At, Position, Problems};
-use crate::config::plan::{AdminPlan, AdminRole, AdminToken};
+use crate::config::plan::{AdminPlan, AdminRole, AdminToken, Alias};
 use crate::config::schema;
 
 /// Shorter secrets can be guessed.
@@ -34,6 +34,7 @@ pub(super) fn admin(
         tokens: tokens(value.tokens.or_default_of(Named::new()), problems),
         tls: value.tls.and_then(|at| input::tls(at, problems)),
         requests_per_second_max: requests_per_second_max(value.requests_per_second_max, problems),
+        metrics_aliases: metrics_aliases(value.metrics.map(|at| at.value)),
     };
     refuse_open_door(&plan, listen.position, problems);
     plan
@@ -105,6 +106,12 @@ fn check_secret(
     if let Some((other, _)) = others.find(|(_, token)| token.secret.expose_secret() == text) {
         problems.add(position, format!("`{other}` has the same secret"));
     }
+}
+
+fn metrics_aliases(metrics: Option<schema::AdminMetrics>) -> Vec<Alias> {
+    let aliases = metrics.and_then(|metrics| metrics.aliases);
+    let aliases = aliases.or_default_of(Vec::new()).into_iter();
+    aliases.map(|at| at.value).collect()
 }
 
 fn requests_per_second_max(setting: Option<At<u32>>, problems: &mut Problems) -> u32 {

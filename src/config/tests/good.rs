@@ -3,7 +3,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::super::plan::{
-    AdminRole, BufferPlan, Compression, DeadLetterOverflow, DeduplicatePlan, Durability,
+    AdminRole, Alias, BufferPlan, Compression, DeadLetterOverflow, DeduplicatePlan, Durability,
     FileFormat, FlushMode, ForwardInputPlan, ForwardOutputPlan, GivenUp, HttpFormat, HttpInputPlan,
     HttpMethod, HttpOutputPlan, InputPlan, Ordered, OutputPlan, Overflow, RetryKind, RetryPlan,
 };
@@ -359,6 +359,21 @@ fn the_admin_api_knows_who_may_come_in() {
     assert_eq!(roles, [AdminRole::Admin, AdminRole::Read]);
     let shown = format!("{admin:?}");
     assert!(!shown.contains("0123456789abcdef"), "{shown}");
+}
+
+#[test]
+fn metrics_may_have_the_names_of_others_too() {
+    let with = |admin: &str| plan(&format!("{}admin: {admin}\n", with_buffer(&[])));
+    let aliases = |admin: &str| with(admin).admin.unwrap().metrics_aliases;
+    assert_eq!(aliases("{}"), []);
+    assert_eq!(
+        aliases("{metrics: {aliases: [fluentbit]}}"),
+        [Alias::Fluentbit]
+    );
+    assert_eq!(
+        aliases("{metrics: {aliases: fluentbit}}"),
+        [Alias::Fluentbit]
+    );
 }
 
 #[test]
