@@ -419,12 +419,17 @@ fn destination_report(
 
 fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample {
     let held = Held::by(route);
+    let (is_paused, held_chunks) = {
+        let scheduler = route.state.scheduler();
+        (scheduler.is_route_stopped(), count(scheduler.held_count()))
+    };
     let outputs = route.destinations.iter().enumerate().map(|(index, to)| {
         let oldest_owed_unix_ns = route.chunks.oldest_owed_ns(&to.name);
         let scheduler = route.state.scheduler();
         DestinationSample {
             name: Arc::clone(&to.name),
             stats: Arc::clone(&to.stats),
+            is_paused: scheduler.is_destination_stopped(index),
             owed_chunks: count(scheduler.owed_count(index)),
             oldest_owed_unix_ns,
             bisections: scheduler.search_count(index),
@@ -443,6 +448,8 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
         chunk_limit_bytes: plan.buffer.chunk_limit_size,
         dead_used_bytes: held.dead_used_bytes,
         dead_letter_limit_bytes: plan.buffer.dead_letter_limit_size,
+        is_paused,
+        held_chunks,
         oldest_created_unix_ns: held.oldest_created_ns,
         outputs: outputs.collect(),
     }

@@ -93,6 +93,10 @@ pub struct RouteSample {
     pub dead_used_bytes: u64,
     /// `dead_letter_limit_size`.
     pub dead_letter_limit_bytes: u64,
+    /// Whether the operator has paused it.
+    pub is_paused: bool,
+    /// Chunks that the operator holds.
+    pub held_chunks: u64,
     /// When the oldest chunk that is not a dead letter was created, in Unix nanoseconds.
     pub oldest_created_unix_ns: Option<i64>,
     /// The route's outputs.
@@ -106,6 +110,8 @@ pub struct DestinationSample {
     pub name: Arc<str>,
     /// Its counters.
     pub stats: Arc<DestinationStats>,
+    /// Whether the operator has paused it, whatever its route is.
+    pub is_paused: bool,
     /// Sealed chunks that it has not confirmed.
     pub owed_chunks: u64,
     /// When the oldest of them was sealed, in Unix nanoseconds.

@@ -139,6 +139,12 @@ impl Scheduler {
         self.held.contains_key(&chunk)
     }
 
+    /// Chunks that the operator holds.
+    #[must_use]
+    pub fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
     /// Whether nothing that is owed to a destination will be delivered before the operator says so.
     #[must_use]
     pub fn waits_for_operator(&self, destination: usize) -> bool {

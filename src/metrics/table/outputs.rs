@@ -130,6 +130,13 @@ pub(super) const SECTION: Section = Section {
             "The destination is down; alert ForebayDestinationDown.",
         ),
         gauge(
+            "forebay_output_paused",
+            "0 or 1",
+            Read::Output(|o, _| Some(flag(o.is_paused))),
+            "1 while the operator has paused this output of the route.",
+            "A pause that was forgotten; alert ForebayPaused.",
+        ),
+        gauge(
             "forebay_output_last_success_timestamp_seconds",
             "seconds",
             Read::Output(|o, _| o.stats.last_success_unix_ns().map(seconds)),

@@ -1,6 +1,6 @@
 //! What routes store, refuse, drop and give up.
 
-use super::{Read, Section, Spread, count, counted, counter, gauge, histogram, load};
+use super::{Read, Section, Spread, count, counted, counter, flag, gauge, histogram, load};
 
 pub(super) const SECTION: Section = Section {
     title: "Routes",
@@ -206,6 +206,20 @@ pub(super) const SECTION: Section = Section {
             Read::Route(|r, _| count(r.stats.senders_waiting())),
             "Senders held back because the route is full.",
             "Who is held back now; alert ForebaySendersHeldBack.",
+        ),
+        gauge(
+            "forebay_route_paused",
+            "0 or 1",
+            Read::Route(|r, _| flag(r.is_paused)),
+            "1 while the operator has paused the route: events are stored, and not delivered.",
+            "A pause that was forgotten; alert ForebayPaused.",
+        ),
+        gauge(
+            "forebay_route_held_chunks",
+            "chunks",
+            Read::Route(|r, _| count(r.held_chunks)),
+            "Chunks that the operator holds.",
+            "They wait, and count toward the limit, until they are released; alert ForebayPaused.",
         ),
     ],
 };
