@@ -3,7 +3,12 @@
 //!
 //! | page | for whom |
 //! |---|---|
+//! | [`configuration`] | looks a setting up |
+//! | [`guarantees`] | wants to know what survives which failure, and what each setting does to it |
+//! | [`sizing`] | decides how much disk, memory and processor it gets |
+//! | [`deploying`] | runs it: as a service, a package, a container, in Kubernetes |
 //! | [`security`] | decides who may do what: network, files, the service's walls |
+//! | [`upgrading`] | has a new version |
 //! | [`write_an_output`] | sends events somewhere: three ways, settings, tests |
 //! | [`write_a_filter`] | edits, drops, routes or makes events |
 //! | [`write_an_input`] | takes events in from somewhere |
@@ -35,3 +40,18 @@ pub mod runbook {}
 
 #[doc = include_str!("guide/security.md")]
 pub mod security {}
+
+#[doc = include_str!("guide/configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("guide/guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("guide/sizing.md")]
+pub mod sizing {}
+
+#[doc = include_str!("guide/deploying.md")]
+pub mod deploying {}
+
+#[doc = include_str!("guide/upgrading.md")]
+pub mod upgrading {}

@@ -300,4 +300,6 @@ pub fn kind_word(schema: &Value) -> String {
 }
 
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod tests;

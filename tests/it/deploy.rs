@@ -1,5 +1,6 @@
 //! What stands in `deploy/`: each thing is used as a person would use it.
 
+mod container;
 mod examples;
 mod kubernetes;
 mod machine;

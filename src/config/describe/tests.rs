@@ -21,8 +21,22 @@ fn plan(place: &str, settings: &str) -> String {
     let at = |table: &str| if table == place { settings } else { "" };
     let (kind, of_type) = place.split_once(' ').unwrap_or((place, ""));
     let (mut input, mut output) = ("type: http".to_owned(), "type: stdout".to_owned());
+    let mut filters = String::new();
     match kind {
         "input" => input = format!("type: {of_type}, {settings}"),
+        "filter" => {
+            let needed = match of_type {
+                "grep" => "keep: {key: k, pattern: p}, drop: {key: k, pattern: p}, ",
+                "record_transformer" => "remove: k, ",
+                "parser" => "key: k, decoder: json, ",
+                "rewrite_tag" => "rules: {key: k, pattern: p, tag: t}, ",
+                "route" => "add: r, ",
+                "heartbeat_watch" => "timeout: 1s, ",
+                "rollup" => "fields: k, ",
+                _ => "",
+            };
+            filters = format!("filters: {{f: {{type: {of_type}, {needed}{settings}}}}}\n");
+        }
         "output" => {
             let needed = match of_type {
                 "forward" => "servers: [a], ",
@@ -42,7 +56,7 @@ fn plan(place: &str, settings: &str) -> String {
         _ => ", buffer: {}".to_owned(),
     };
     let text = format!(
-        "data_dir: d\n{}\ninputs: {{i: {{{input}}}}}\noutputs: {{o: {{{output}}}}}\nroutes: {{r: \
+        "data_dir: d\n{}\ninputs: {{i: {{{input}}}}}\n{filters}outputs: {{o: {{{output}}}}}\nroutes: {{r: \
          {{match: '**', to: o{buffer}}}}}\nadmin: {{{}}}\nlog: {{{}}}\n",
         at("file"),
         at("admin"),
@@ -66,7 +80,11 @@ fn defaults() -> Vec<(String, String, String)> {
         ("buffer".to_owned(), buffer),
         ("deduplicate".to_owned(), deduplicate),
     ];
-    for (kind, word) in [(PluginKind::Input, "input"), (PluginKind::Output, "output")] {
+    for (kind, word) in [
+        (PluginKind::Input, "input"),
+        (PluginKind::Filter, "filter"),
+        (PluginKind::Output, "output"),
+    ] {
         for (name, settings) in builtin(kind) {
             tables.push((format!("{word} {name}"), settings));
         }
@@ -103,7 +121,7 @@ fn every_setting_says_in_a_sentence_what_it_is() {
             }
         }
     }
-    for kind in [PluginKind::Input, PluginKind::Output] {
+    for kind in [PluginKind::Input, PluginKind::Filter, PluginKind::Output] {
         for (name, settings) in builtin(kind) {
             check(name, &settings);
         }
@@ -112,6 +130,20 @@ fn every_setting_says_in_a_sentence_what_it_is() {
     check(
         "buffer",
         &file["properties"]["routes"]["additionalProperties"]["properties"]["buffer"],
+    );
+}
+
+#[test]
+fn the_page_of_the_guide_is_made_from_the_schema() {
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/configuration.md");
+    let made = page::page(&file_schema(&NoTypes));
+    if std::env::var_os("FOREBAY_WRITE").is_some() {
+        std::fs::write(PAGE, &made).unwrap();
+    }
+    let found = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(
+        found == made,
+        "{PAGE} is not what the schema says: FOREBAY_WRITE=1 cargo test --lib describe"
     );
 }
 

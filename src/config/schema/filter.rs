@@ -14,29 +14,41 @@ use crate::config::types::Other;
 tables! {
     /// What every filter has.
     FilterCommon {
+        /// Patterns of the tags that pass through it; every tag if absent.
         r#match: OneOrMany<String>,
-        on_error: OnError,
+        /// What becomes of an event that it fails on: it goes on unchanged, goes on under the tag `filter_failed.` and its own, or is a dead letter.
+        on_error: OnError = "keep",
     }
 
     /// A field and what it is to match.
     FieldPattern {
+        /// A field, or a path such as `$.http.path`.
         key: String,
+        /// A regular expression that matches anywhere in its text.
         pattern: String,
     }
 
     /// Keeps or drops by patterns.
     Grep {
+        /// Patterns that events must match to go on; without any, all do.
         keep or "regexp": OneOrMany<FieldPattern>,
-        keep_if: Quantity,
+        /// Whether all of `keep` have to match, or any.
+        keep_if: Quantity = "all",
+        /// Patterns that make events go no further.
         drop or "exclude": OneOrMany<FieldPattern>,
-        drop_if: Quantity,
+        /// Whether all of `drop` have to match, or any.
+        drop_if: Quantity = "any",
     }
 
     /// Edits fields.
     RecordTransformer {
+        /// Fields to set, as texts with placeholders.
         add or "record": Named<String>,
+        /// The only fields that stay.
         keep or "keep_keys": OneOrMany<String>,
+        /// Fields that go.
         remove or "remove_keys": OneOrMany<String>,
+        /// New names of fields by their old ones.
         rename: Named<String>,
     }
 
@@ -58,52 +70,75 @@ tables! {
 
     /// Decodes a field.
     Parser {
+        /// The field that is decoded.
         key or "key_name": String,
-        reserve_data: bool,
-        remove_key or "remove_key_name_field": bool,
+        /// Whether the other fields stay.
+        reserve_data: bool = "true",
+        /// Whether the decoded field goes.
+        remove_key or "remove_key_name_field": bool = "false",
     }
 
     /// When an event gets which tag.
     RewriteRule {
+        /// A field, or a path such as `$.http.path`.
         key: String,
+        /// A regular expression that matches anywhere in its text.
         pattern: String,
+        /// The new tag, with placeholders and groups of the pattern such as `$1`.
         tag: String,
-        invert: bool,
+        /// Whether the rule holds where the pattern does not match.
+        invert: bool = "false",
     }
 
     /// Gives other tags.
     RewriteTag {
+        /// The first that holds gives the tag.
         rules or "rule": OneOrMany<RewriteRule>,
     }
 
     /// Chooses routes.
     RouteFilter {
+        /// The routes that events take, in place of the one that matches their tag.
         only: OneOrMany<String>,
+        /// Routes that they take as well.
         add: OneOrMany<String>,
+        /// Routes that they do not take.
         remove: OneOrMany<String>,
     }
 
     /// Tells of sources that are silent.
     HeartbeatWatch {
+        /// The field that tells sources apart; their tag if absent.
         key: String,
+        /// How long a source may be silent.
         timeout: Duration,
+        /// Sources that are missed also if they were never heard of.
         expect: OneOrMany<String>,
-        missing_tag: String,
-        back_tag: String,
-        sources_max: usize,
+        /// The tag of the event that tells of a silent source.
+        missing_tag: String = "heartbeat.missing",
+        /// The tag of the event that tells that it is back.
+        back_tag: String = "heartbeat.back",
+        /// Most sources that are watched.
+        sources_max: usize = "10000",
     }
 
     /// What is told at the end of each interval.
     Window {
+        /// Fields whose values are told apart.
         keys: OneOrMany<String>,
-        interval: Duration,
+        /// How long an interval is.
+        interval: Duration = "60s",
+        /// The tag of the events that tell; the name of the type if absent.
         tag: String,
-        drop: bool,
-        keys_max: usize,
+        /// Whether the events themselves go no further.
+        drop: bool = "false",
+        /// Most values that are told apart in an interval; the others are told together.
+        keys_max: usize = "10000",
     }
 
     /// Sums numbers up.
     Rollup {
+        /// The fields whose numbers are summed up.
         fields: OneOrMany<String>,
     }
 }
