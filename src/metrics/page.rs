@@ -11,11 +11,11 @@ that they cannot drift. Labels are names from the configuration, or words of thi
 sender chooses, such as a tag. `deploy/prometheus` has a scrape configuration and alert rules, the
 [runbook](super::runbook) says what to do about each, `deploy/grafana` has a dashboard.
 
-Nothing is lost silently. From one start to the next, without filters and with one output a route:
+Nothing is lost silently. From a start with an empty buffer on, without filters and with one output a route:
 
 ```text
-events taken in = stored + repeated + set aside + unmatched
-stored          = delivered + in the buffer + given up + dropped
+taken in = stored + repeated       (set aside and unmatched are counted beside)
+stored   = delivered + in the buffer + given up + dropped
 ```
 ";
 

@@ -25,5 +25,6 @@ mod overflow;
 mod plugins;
 mod prometheus;
 mod readme;
+mod recount;
 mod retry;
 mod stopping;

@@ -59,7 +59,7 @@ pub(super) const SECTION: Section = Section {
             "forebay_input_events_total",
             "events",
             Read::Input(|i| load(&i.events)),
-            "Events taken in.",
+            "Events taken in, without those that were set aside or that no route matched.",
             "The load, and the left side of the balance of events.",
         ),
         counter(
