@@ -9,6 +9,7 @@ pub mod http;
 pub mod internal;
 mod memory;
 pub mod pull;
+mod sockets;
 pub mod stdin;
 
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::buffer::Intake;
 use crate::clock::Clock;
+
+pub use sockets::Sockets;
 
 /// What the engine gives an input to work with.
 #[derive(Clone)]

@@ -1,5 +1,7 @@
 //! Waiting for room in a full route.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,6 +16,7 @@ const RECHECK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Room {
     freed: Notify,
+    is_closed: AtomicBool,
     stopping: CancellationToken,
 }
 
@@ -22,7 +25,7 @@ pub struct Room {
 pub(crate) enum NoRoom {
     /// Its patience is over.
     OutOfPatience,
-    /// The daemon is stopping.
+    /// The daemon is stopping, or the route is gone.
     Stopping,
 }
 
@@ -32,6 +35,7 @@ impl Room {
     pub fn new(stopping: CancellationToken) -> Self {
         Self {
             freed: Notify::new(),
+            is_closed: AtomicBool::new(false),
             stopping,
         }
     }
@@ -39,6 +43,17 @@ impl Room {
     /// The route takes less space than before: everybody who waits tries again.
     pub fn freed(&self) {
         self.freed.notify_waiters();
+    }
+
+    /// Nobody will make room any more: everybody who waits gives up, as if the daemon were stopping.
+    pub fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+        self.freed.notify_waiters();
+    }
+
+    /// There may be room again.
+    pub fn reopen(&self) {
+        self.is_closed.store(false, SeqCst);
     }
 
     /// Makes `attempt` again and again, whenever there may be room, until it gives something.
@@ -54,6 +69,9 @@ impl Room {
             freed.as_mut().enable();
             if let Some(done) = attempt() {
                 return Ok(done);
+            }
+            if self.is_closed.load(SeqCst) {
+                return Err(NoRoom::Stopping);
             }
             tokio::select! {
                 () = freed => {}
@@ -105,6 +123,23 @@ mod tests {
             (attempts == 3).then_some(attempts)
         });
         assert_eq!(third.await, Ok(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_at_a_route_that_goes_gives_up_until_it_is_back() {
+        let room = Arc::new(Room::new(CancellationToken::new()));
+        let waiting = tokio::spawn({
+            let room = Arc::clone(&room);
+            async move { room.until(None, || None::<()>).await }
+        });
+        tokio::task::yield_now().await;
+        room.close();
+        assert_eq!(waiting.await.unwrap(), Err(NoRoom::Stopping));
+        assert_eq!(room.until(None, || None::<()>).await, Err(NoRoom::Stopping));
+        assert_eq!(room.until(None, || Some(1)).await, Ok(1));
+        room.reopen();
+        let soon = Some(Instant::now() + Duration::from_millis(1));
+        assert_eq!(room.until(soon, || None::<()>).await, Err(NoRoom::OutOfPatience));
     }
 
     #[tokio::test(start_paused = true)]

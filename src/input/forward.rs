@@ -40,7 +40,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::plan::{ForwardInputPlan, ServerTls};
 use crate::input::memory::Memory;
-use crate::input::{InputContext, InputStats};
+use crate::input::{InputContext, InputStats, Sockets};
 use crate::wire::tls::{self, Identity, TlsError};
 
 use error::ConnectionError;
@@ -113,8 +113,22 @@ impl ForwardInput {
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn bind(plan: &ForwardInputPlan) -> Result<Self, BindError> {
+        Self::bind_over(plan, &Sockets::default())
+    }
+
+    /// The same, but with those of the sockets that are `held` already.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn bind_over(plan: &ForwardInputPlan, held: &Sockets) -> Result<Self, BindError> {
         let acceptor = plan.tls.as_ref().map(acceptor).transpose()?;
-        let (listener, heartbeats) = open_sockets(plan.listen)?;
+        let (listener, heartbeats) = match held.listener() {
+            Some(listener) => with_heartbeats(plan.listen, listener, held)?,
+            None => open_sockets(plan.listen)?,
+        };
         Ok(Self {
             listener,
             heartbeats,
@@ -129,6 +143,14 @@ impl ForwardInput {
     /// If the system does not say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Another hold of its sockets.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn sockets(&self) -> io::Result<Sockets> {
+        Sockets::tcp(&self.listener)?.and_udp(&self.heartbeats)
     }
 
     /// Serves until `context.stop` is cancelled; then takes nothing more, and returns when what
@@ -183,6 +205,19 @@ fn open_sockets(address: SocketAddr) -> Result<(TcpListener, UdpSocket), BindErr
             Err(_) => {}
         }
     }
+}
+
+/// A listener that was held, and the socket for heartbeats that was held with it, or a new one.
+fn with_heartbeats(
+    address: SocketAddr,
+    listener: io::Result<TcpListener>,
+    held: &Sockets,
+) -> Result<(TcpListener, UdpSocket), BindError> {
+    let listener = listener.map_err(|source| BindError::Tcp { address, source })?;
+    let address = listener.local_addr().unwrap_or(address);
+    let heartbeats = held.datagrams().unwrap_or_else(|| heartbeat::bind(address));
+    let heartbeats = heartbeats.map_err(|source| BindError::Udp { address, source })?;
+    Ok((listener, heartbeats))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -39,7 +39,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::{InputContext, InputStats};
+use super::{InputContext, InputStats, Sockets};
 use crate::config::plan::{HttpInputPlan, ServerTls};
 use crate::wire::http::{Limits, Server, Watch};
 use crate::wire::tls::{Identity, TlsError, server_config};
@@ -87,9 +87,20 @@ impl HttpInput {
     /// # Errors
     /// [`HttpInputError`].
     pub async fn bind(plan: &HttpInputPlan) -> Result<Self, HttpInputError> {
+        Self::bind_over(plan, &Sockets::default()).await
+    }
+
+    /// The same, but with the socket that is `held` already, if one is.
+    ///
+    /// # Errors
+    /// [`HttpInputError`].
+    pub async fn bind_over(plan: &HttpInputPlan, held: &Sockets) -> Result<Self, HttpInputError> {
         let listen = plan.listen;
         let tls = plan.tls.as_ref().map(acceptor).transpose()?;
-        let bound = TcpListener::bind(listen).await;
+        let bound = match held.listener() {
+            Some(listener) => listener,
+            None => TcpListener::bind(listen).await,
+        };
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local_addr, listener) =
             bound.map_err(|source| HttpInputError::Listen { listen, source })?;
@@ -105,6 +116,14 @@ impl HttpInput {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Another hold of its socket.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn sockets(&self) -> io::Result<Sockets> {
+        Sockets::tcp(&self.listener)
     }
 
     /// Takes events in until the context's stop; returns when all requests under way are answered.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::{BoxError, OpenContext, Plugin, Registry};
 use crate::config::plan::{InputPlan, OtherPlan, StdinInputPlan};
-use crate::input::InputContext;
+use crate::input::{InputContext, Sockets};
 use crate::input::dummy::DummyInput;
 use crate::input::forward::ForwardInput;
 use crate::input::http::HttpInput;
@@ -71,9 +71,23 @@ impl Registry {
         plan: &InputPlan,
         context: &OpenContext,
     ) -> Result<BoundInput, BoxError> {
+        self.open_input_over(plan, context, &Sockets::default())
+            .await
+    }
+
+    /// The same, but what it listens on may be `held` already.
+    ///
+    /// # Errors
+    /// As [`open_input`](Self::open_input).
+    pub async fn open_input_over(
+        &self,
+        plan: &InputPlan,
+        context: &OpenContext,
+        held: &Sockets,
+    ) -> Result<BoundInput, BoxError> {
         Ok(match plan {
-            InputPlan::Forward(plan) => BoundInput::Forward(ForwardInput::bind(plan)?),
-            InputPlan::Http(plan) => BoundInput::Http(HttpInput::bind(plan).await?),
+            InputPlan::Forward(plan) => BoundInput::Forward(ForwardInput::bind_over(plan, held)?),
+            InputPlan::Http(plan) => BoundInput::Http(HttpInput::bind_over(plan, held).await?),
             InputPlan::Stdin(plan) => BoundInput::Pull("stdin", stdin(plan)?),
             InputPlan::Dummy(plan) => {
                 let input = DummyInput::new(plan.clone(), context.clock);
@@ -111,6 +125,18 @@ impl BoundInput {
             Self::Forward(input) => input.local_addr().map(Some),
             Self::Http(input) => Ok(Some(input.local_addr())),
             Self::Pull(..) => Ok(None),
+        }
+    }
+
+    /// Another hold of what it listens on.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn sockets(&self) -> io::Result<Sockets> {
+        match self {
+            Self::Forward(input) => input.sockets(),
+            Self::Http(input) => input.sockets(),
+            Self::Pull(..) => Ok(Sockets::default()),
         }
     }
 
