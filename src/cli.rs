@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, plan::Plan};
 use crate::engine;
+use crate::engine::reload::Source;
 use crate::registry::Registry;
 
 mod buffer;
@@ -50,6 +51,9 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Take events in, keep them, deliver them, until SIGTERM or SIGINT.
+    ///
+    /// SIGHUP: read the configuration again; on any error what ran before runs on. SIGUSR1: flush all that
+    /// is staged.
     Run {
         #[command(flatten)]
         config: ConfigArgs,
@@ -112,6 +116,12 @@ impl ConfigArgs {
             Some(path) => config::load(path, registry),
             None => config::quick_start(),
         }
+    }
+
+    /// The same again, whenever it is called.
+    fn source(self, registry: &Registry) -> Source {
+        let registry = registry.clone();
+        Box::new(move || self.load(&registry))
     }
 }
 
@@ -234,7 +244,8 @@ pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Run { config } => {
-            run::run(config.load(registry)?, registry)?;
+            let plan = config.load(registry)?;
+            run::run(plan, config.source(registry), registry)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plugins { name, json } => {

@@ -20,7 +20,8 @@ mod tests;
 pub use page::page;
 pub use process::ProcessSample;
 pub use snapshot::{
-    CatalogSample, ChunkTotals, DestinationSample, FilterSample, InputSample, RouteSample, Snapshot,
+    CatalogSample, ChunkTotals, DestinationSample, FilterSample, InputSample, ReloadSample,
+    RouteSample, Snapshot,
 };
 
 use crate::config::plan::Alias;

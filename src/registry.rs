@@ -165,7 +165,7 @@ pub enum RegistryError {
 }
 
 /// The types of plugins that there are.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Registry {
     /// What there is, by kind and by each name that it goes by.
     known: BTreeMap<(PluginKind, &'static str), Known>,

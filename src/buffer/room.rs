@@ -139,7 +139,10 @@ mod tests {
         assert_eq!(room.until(None, || Some(1)).await, Ok(1));
         room.reopen();
         let soon = Some(Instant::now() + Duration::from_millis(1));
-        assert_eq!(room.until(soon, || None::<()>).await, Err(NoRoom::OutOfPatience));
+        assert_eq!(
+            room.until(soon, || None::<()>).await,
+            Err(NoRoom::OutOfPatience)
+        );
     }
 
     #[tokio::test(start_paused = true)]

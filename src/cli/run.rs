@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{AdminError, AdminServer};
 use crate::clock::Clock;
 use crate::config::plan::Plan;
+use crate::engine::reload::Source;
 use crate::engine::status::Inspect;
 use crate::engine::{self, Engine};
 use crate::registry::Registry;
@@ -34,8 +35,8 @@ pub enum Error {
     Admin(#[from] AdminError),
 }
 
-/// Runs the daemon until it is told to stop.
-pub(super) fn run(plan: Plan, registry: &Registry) -> Result<(), Error> {
+/// Runs the daemon until it is told to stop; it reads its plan again from `source`.
+pub(super) fn run(plan: Plan, source: Source, registry: &Registry) -> Result<(), Error> {
     telemetry::init(&plan.log.filter, plan.log.json)?;
     engine::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -43,14 +44,15 @@ pub(super) fn run(plan: Plan, registry: &Registry) -> Result<(), Error> {
         .thread_name("forebay")
         .build()
         .map_err(Error::Runtime)?;
-    let done = runtime.block_on(serve(plan, registry, Clock::start()));
+    let done = runtime.block_on(serve(plan, source, registry, Clock::start()));
     runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
     done
 }
 
-async fn serve(plan: Plan, registry: &Registry, clock: Clock) -> Result<(), Error> {
+async fn serve(plan: Plan, source: Source, registry: &Registry, clock: Clock) -> Result<(), Error> {
     let (admin_plan, data_dir) = (plan.admin.clone(), plan.data_dir.clone());
     let engine = Engine::open(plan, registry, clock).await?;
+    let engine = engine.reloading_from(source);
     let stop_admin = CancellationToken::new();
     let admin = match admin_plan {
         Some(admin) => {

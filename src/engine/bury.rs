@@ -79,13 +79,15 @@ impl RunningRoute {
                     if let Err(error) = claim.reject(self.clock.now().unix_ns) {
                         tracing::error!(chunk = %id, %error, "cannot note that the chunk is buried");
                     }
+                    self.given_back(id, destination, None);
                     return Ok(());
                 }
                 AfterBurial::Open(retry) => {
-                    self.remember(id, destination, retry);
+                    self.remember(id, destination, retry.clone());
                     // Before the scheduler offers it: it can be claimed once at a time.
                     claim.roll_back();
                     self.state.scheduler().resume(id, destination);
+                    self.given_back(id, destination, Some(retry));
                     return Ok(());
                 }
             }
@@ -136,6 +138,7 @@ impl RunningRoute {
         self.state
             .scheduler()
             .not_buried(self.clock.now(), burial.chunk, burial.destination);
+        self.given_back(burial.chunk, burial.destination, Some(burial.retry.clone()));
     }
 
     /// Whether the configuration has such records deleted; what a destination rejects, or the operator

@@ -10,6 +10,7 @@ use forebay_storage::{ChunkId, ChunkInfo, Phase, QUARANTINE_DIR, Route, Store};
 use super::filters::FilterHandle;
 use super::health::Faults;
 use super::inputs::InputHandle;
+use super::reload::ReloadStats;
 use super::route::{Destination, RunningRoute, lock};
 use super::status::{
     ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EnginePhase, EventCursor,
@@ -44,6 +45,7 @@ pub(super) struct Inspector {
     pub(super) live: Live,
     pub(super) intake_stats: Arc<IntakeStats>,
     pub(super) faults: Arc<Faults>,
+    pub(super) reloads: Arc<ReloadStats>,
 }
 
 impl Inspector {
@@ -68,6 +70,7 @@ impl Inspect for Inspector {
         reasons.extend(self.full_routes());
         let ready = reasons.is_empty();
         reasons.extend(self.faults.reasons_degraded());
+        reasons.extend(self.reloads.reason_degraded());
         Health {
             live: true,
             ready,
@@ -240,6 +243,7 @@ impl Inspector {
             disk_free_bytes: self.store.free_bytes().ok(),
             disk_size_bytes: disk_size(self.store.dir()),
             process: ProcessSample::read(),
+            reloads: self.reloads.sample(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the store tells about a route, passed on to its scheduler and its waiting senders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
@@ -33,6 +33,9 @@ pub(super) struct RouteState {
     scheduler: Mutex<Scheduler>,
     /// Retry history from before the start, of chunks not queued yet.
     history: Mutex<HashMap<(ChunkId, usize), RetryState>>,
+    /// Destinations that are not what they were for an earlier state of the route: nothing waits for
+    /// a time that was set before.
+    renewed: HashSet<usize>,
 }
 
 impl RouteState {
@@ -58,7 +61,13 @@ impl RouteState {
             ordered,
             scheduler: Mutex::new(scheduler),
             history: Mutex::default(),
+            renewed: HashSet::new(),
         }
+    }
+
+    /// The same, with destinations that have changed since the state before.
+    pub(super) fn renewed(self, renewed: HashSet<usize>) -> Self {
+        Self { renewed, ..self }
     }
 
     /// The scheduler, for a moment: no call to the store or an output while it is held.
@@ -83,6 +92,23 @@ impl RouteState {
         }
     }
 
+    /// What an earlier state of the route had in flight is owed as before.
+    pub(super) fn given_back(&self, chunk: ChunkId, destination: usize, retry: Option<RetryState>) {
+        let retry = retry.map(|retry| self.as_of_now(destination, retry));
+        let now = self.clock.now();
+        self.scheduler().give_back(now, chunk, destination, retry);
+    }
+
+    fn as_of_now(&self, destination: usize, retry: RetryState) -> RetryState {
+        match self.renewed.contains(&destination) {
+            true => RetryState {
+                next_attempt_ns: self.clock.now().unix_ns,
+                ..retry
+            },
+            false => retry,
+        }
+    }
+
     fn owed(&self, chunk: &ChunkInfo) -> Vec<Owed> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let slots = chunk.destinations().iter().zip(&chunk.slots);
@@ -91,7 +117,9 @@ impl RouteState {
             .filter_map(|(name, _)| self.outputs.iter().position(|output| output == name))
             .map(|destination| Owed {
                 destination,
-                retry: history.remove(&(chunk.id, destination)),
+                retry: history
+                    .remove(&(chunk.id, destination))
+                    .map(|retry| self.as_of_now(destination, retry)),
             })
             .collect()
     }

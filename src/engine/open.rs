@@ -2,45 +2,34 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use forebay_storage::recovery::{Action, Step};
 use forebay_storage::{
-    ChunkId, ChunkInfo, OpenError, RealFs, Recovered, Route, RouteOptions, SlotState, Store,
-    StoreOptions,
+    ChunkId, ChunkInfo, OpenError, RealFs, Recovered, SlotState, Store, StoreOptions,
 };
-use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Engine;
+use super::build::{Driven, OpenRoute, Tools};
 use super::descriptors::Descriptors;
-use super::direct::DirectWay;
-use super::filters::FilterHandle;
-use super::health::Faults;
-use super::inputs::OpenInput;
+use super::filters::Filters;
+use super::holding::Holding;
+use super::inputs::Inputs;
 use super::inspect::Inspector;
-use super::observe::{DeadLetterState, RouteState};
-use super::room::Parked;
-use super::route::{Destination, Dropper, LastResorts, RunningRoute};
+use super::outputs::{self, OpenOutput, Outputs};
+use super::reload;
 use super::signals::Signals;
-use super::slot::Slot;
 use super::status::EnginePhase;
-use super::topology::{Live, Topology};
-use super::{Engine, OpenRoute};
-use crate::buffer::{
-    Accept, DeadLetterBounds, Direct, Evict, Intake, IntakeStats, PassOn, Repeats, Room,
-    RouteBuffer, RouteStats, Router,
-};
+use super::topology::Live;
+use crate::buffer::{Intake, IntakeStats, Router};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
-use crate::chunk_key::Zone;
-use crate::clock::{Clock, random_u32, random_u64};
-use crate::config::plan::{BufferPlan, DeadLetterOverflow, Plan, RoutePlan};
-use crate::filter::{Chain, Strain};
-use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
-use crate::output::{NoWay, Output, Way};
-use crate::registry::{BoxError, Commons, Registry};
+use crate::clock::{Clock, random_u32};
+use crate::config::plan::{Plan, RoutePlan};
+use crate::flush::RetryState;
+use crate::output::{NoWay, Way};
+use crate::registry::{BoxError, Registry};
 use crate::route::TagRouter;
 
 /// Why the daemon cannot start.
@@ -94,32 +83,12 @@ pub enum Error {
 }
 
 /// A route that has recovered.
-struct Recovery<'p> {
-    plan: &'p RoutePlan,
+pub(super) struct Recovery<'p> {
+    pub(super) plan: &'p RoutePlan,
     /// How each of its outputs is driven, and the secondary one.
-    ways: Vec<Way>,
-    state: Arc<RouteState>,
-    chunks: Route,
-    recovered: Recovered,
-    dead_letters: Route,
-    dead_room: Arc<Room>,
-}
-
-/// An output that is opened, and how long a deferred delivery to it may take.
-struct OpenOutput {
-    slot: Arc<Slot>,
-    output: Output,
-}
-
-/// What the parts of a start share.
-struct Opening<'p> {
-    plan: &'p Plan,
-    clock: Clock,
-    store: Arc<Store>,
-    outputs: BTreeMap<String, OpenOutput>,
-    commons: Commons,
-    faults: Arc<Faults>,
-    stopping: CancellationToken,
+    pub(super) ways: Vec<Way>,
+    pub(super) holding: Arc<Holding>,
+    pub(super) recovered: Recovered,
 }
 
 /// Opens everything that `plan` names; see [`Engine::open`].
@@ -131,210 +100,166 @@ pub(super) async fn open(
     let signals = Signals::listen().map_err(Error::Signals)?;
     let descriptors = Descriptors::of_process(plan.open_files_max);
     descriptors.fit(&mut plan.inputs);
-    let opening = Opening::new(&plan, registry, clock, descriptors).await?;
-    let recoveries = opening.recover_routes()?;
-    opening.warn_of_stranded_routes();
-    opening.load_repeats(&recoveries);
-    let catalog = opening.open_catalog(&recoveries);
-    let mut routes = Vec::new();
-    let mut buffers = Vec::new();
-    for recovery in recoveries {
-        let matcher = recovery.plan.matcher.clone();
-        let (route, buffer) = opening.start_route(recovery, &catalog);
-        routes.push(route);
-        buffers.push((matcher, Arc::new(buffer)));
-    }
+    let tools = tools(&plan, clock, descriptors)?;
+    let outputs = open_outputs(&plan, registry, &tools).await?;
+    let recoveries = recover_routes(&plan, &outputs, &tools)?;
+    warn_of_stranded_routes(&tools.store);
+    tools.load_repeats(&recoveries);
+    let catalog = open_catalog(&tools, &recoveries);
+    let holdings = recoveries
+        .iter()
+        .map(|route| (route.plan.name.clone(), Arc::clone(&route.holding)))
+        .collect();
+    let routes: Vec<_> = recoveries
+        .into_iter()
+        .map(|recovery| recovery.start(&tools, &outputs, &catalog))
+        .collect();
     let intake_stats = Arc::new(IntakeStats::default());
-    let router = Router::new(TagRouter::new(buffers), Arc::clone(&intake_stats));
-    let router = Arc::new(router);
-    let (strain, filters) = opening.open_filters(registry, &router).await?;
-    let intake = match &strain {
-        Some(strain) => Intake::new(Arc::clone(strain) as Arc<dyn Accept>),
-        None => Intake::new(router),
-    };
-    let inputs = opening.open_inputs(registry).await?;
+    let router = router(&routes, &intake_stats);
+    let links = Filters::open(&plan.filters, &[], registry, &tools).await?;
+    let (filters, accept) = Filters::before(router, links, clock);
+    let intake = Intake::new(accept);
+    let inputs = Inputs::open(&plan.inputs, registry, &tools).await?;
     let inspector = Inspector {
         clock,
         started: clock.now(),
         phase: Mutex::new(EnginePhase::Starting),
-        store: Arc::clone(&opening.store),
+        store: Arc::clone(&tools.store),
         metrics_aliases: plan
             .admin
             .as_ref()
             .map_or_else(Vec::new, |admin| admin.metrics_aliases.clone()),
         open_files_max: descriptors.chunk_files,
-        catalog,
-        live: Live::new(Topology {
-            plans: plan.routes.clone(),
-            routes: routes.iter().map(|open| Arc::clone(&open.route)).collect(),
-            inputs: inputs.iter().map(|input| input.handle.clone()).collect(),
-            filters,
-        }),
-        intake_stats,
-        faults: Arc::clone(&opening.faults),
+        catalog: catalog.clone(),
+        live: Live::default(),
+        intake_stats: Arc::clone(&intake_stats),
+        faults: Arc::clone(&tools.faults),
+        reloads: Arc::default(),
     };
-    Ok(Engine {
-        clock,
-        stop_timeout: plan.stop_timeout,
-        store: opening.store,
+    let (handle, requests) = reload::handle();
+    let engine = Engine {
+        plan,
+        registry: Arc::new(registry.clone()),
+        source: None,
+        handle,
+        requests,
+        tools,
+        catalog,
+        outputs,
+        holdings,
         routes,
-        outputs: opening
-            .outputs
-            .into_values()
-            .map(|output| output.slot)
-            .collect(),
-        commons: opening.commons,
-        inputs,
+        retired: Vec::new(),
+        filters,
         intake,
-        strain,
+        intake_stats,
+        inputs,
         inspector: Arc::new(inspector),
         signals,
-        stopping: opening.stopping,
+        drivers: TaskTracker::new(),
+        stop_drivers: CancellationToken::new(),
+        abandoned: BTreeMap::new(),
+        leaving: TaskTracker::new(),
+        replaced: TaskTracker::new(),
+    };
+    engine.publish();
+    Ok(engine)
+}
+
+/// The store, which takes the data directory's lock, and what else there is one of.
+fn tools(plan: &Plan, clock: Clock, descriptors: Descriptors) -> Result<Tools, Error> {
+    let options = StoreOptions {
+        dir: plan.data_dir.clone(),
+        fs: Arc::new(RealFs),
+        open_files_max: descriptors.chunk_files,
+        id_seed: random_u32(),
+        now_ns: clock.now().unix_ns,
+        clock: Some(Arc::new(move || {
+            u64::try_from(clock.now().monotonic.as_nanos()).unwrap_or(u64::MAX)
+        })),
+    };
+    let path = plan.data_dir.clone();
+    let store = Store::open(options).map_err(|source| Error::Store { path, source })?;
+    Ok(Tools {
+        clock,
+        data_dir: plan.data_dir.clone(),
+        store: Arc::new(store),
+        commons: Default::default(),
+        faults: Arc::default(),
+        stopping: CancellationToken::new(),
     })
 }
 
-impl<'p> Opening<'p> {
-    async fn new(
-        plan: &'p Plan,
-        registry: &Registry,
-        clock: Clock,
-        descriptors: Descriptors,
-    ) -> Result<Self, Error> {
-        let options = StoreOptions {
-            dir: plan.data_dir.clone(),
-            fs: Arc::new(RealFs),
-            open_files_max: descriptors.chunk_files,
-            id_seed: random_u32(),
-            now_ns: clock.now().unix_ns,
-            clock: Some(Arc::new(move || {
-                u64::try_from(clock.now().monotonic.as_nanos()).unwrap_or(u64::MAX)
-            })),
-        };
-        let path = plan.data_dir.clone();
-        let store = Store::open(options).map_err(|source| Error::Store { path, source })?;
-        let commons = Commons::default();
-        let mut outputs = BTreeMap::new();
-        for (name, output) in &plan.outputs {
-            let context = commons.context(name, clock);
-            let opened = registry.open_output(output, &context).await;
-            let output = opened.map_err(|source| Error::Output {
-                name: name.clone(),
-                source,
-            })?;
-            let slot = Arc::new(Slot::new(name, output.clone()));
-            outputs.insert(name.clone(), OpenOutput { slot, output });
-        }
-        Ok(Self {
-            outputs,
-            commons,
+async fn open_outputs(plan: &Plan, registry: &Registry, tools: &Tools) -> Result<Outputs, Error> {
+    let mut opened = Outputs::new();
+    for (name, plan) in &plan.outputs {
+        let output = outputs::open(name, plan, registry, &tools.commons, tools.clock).await?;
+        opened.insert(name.clone(), OpenOutput::new(name, output));
+    }
+    Ok(opened)
+}
+
+fn recover_routes<'p>(
+    plan: &'p Plan,
+    outputs: &Outputs,
+    tools: &Tools,
+) -> Result<Vec<Recovery<'p>>, Error> {
+    let routes = plan.routes.iter();
+    routes
+        .map(|plan| Recovery::of(plan, outputs, tools))
+        .collect()
+}
+
+/// The way of batches to the routes.
+pub(super) fn router(routes: &[OpenRoute], stats: &Arc<IntakeStats>) -> Arc<Router> {
+    let buffers = routes
+        .iter()
+        .map(|route| (route.plan.matcher.clone(), Arc::clone(&route.buffer)));
+    Arc::new(Router::new(TagRouter::new(buffers), Arc::clone(stats)))
+}
+
+impl<'p> Recovery<'p> {
+    /// Opens what is on disk of a route.
+    pub(super) fn of(plan: &'p RoutePlan, outputs: &Outputs, tools: &Tools) -> Result<Self, Error> {
+        let ways = outputs::ways(plan, outputs)?;
+        let driven = Driven {
             plan,
-            clock,
-            store: Arc::new(store),
-            faults: Arc::default(),
-            stopping: CancellationToken::new(),
-        })
-    }
-
-    fn recover_routes(&self) -> Result<Vec<Recovery<'p>>, Error> {
-        let path = &self.plan.data_dir;
-        let recover = |plan: &'p RoutePlan| {
-            let ways = self.ways(plan)?;
-            let recovered = self.recover_route(plan, ways);
-            recovered.map_err(|source| Error::Store {
-                path: path.clone(),
-                source,
-            })
+            ways: &ways,
+            outputs,
         };
-        self.plan.routes.iter().map(recover).collect()
-    }
-
-    /// How the route's outputs are driven; the secondary one, which is given chunks, is the last.
-    fn ways(&self, plan: &RoutePlan) -> Result<Vec<Way>, Error> {
-        let way = |(name, is_buffered): (&String, bool)| {
-            let way = self.outputs[name].output.way(is_buffered);
-            way.map_err(|why| Error::Way {
-                name: name.clone(),
-                route: plan.name.clone(),
-                why,
-            })
-        };
-        let outputs = plan.outputs.iter();
-        let outputs = outputs.map(|name| (name, plan.has_buffer_section));
-        let secondary = plan.secondary.iter().map(|name| (name, true));
-        outputs.chain(secondary).map(way).collect()
-    }
-
-    /// Opens a route's chunks and its dead letters.
-    fn recover_route(
-        &self,
-        plan: &'p RoutePlan,
-        ways: Vec<Way>,
-    ) -> Result<Recovery<'p>, OpenError> {
-        let room = || Arc::new(Room::new(self.stopping.clone()));
-        let (room, dead_room) = (room(), room());
-        let state = Arc::new(RouteState::new(
-            plan.name.as_str().into(),
-            self.clock,
-            plan.outputs.clone(),
-            room,
-            self.repeats(plan).map(Arc::new),
-            Arc::clone(&self.faults),
-            plan.buffer.ordered,
-            self.scheduler(plan, &ways),
-        ));
-        let options = route_options(plan, &ways);
-        let dead_options = dead_letter_options(&plan.buffer, &options);
-        let dead_state = DeadLetterState {
-            room: Arc::clone(&dead_room),
-            faults: Arc::clone(&self.faults),
-        };
-        let (chunks, recovered) = self.store.route(&plan.name, options, state.clone())?;
-        let (dead_letters, dead_recovered) =
-            self.store
-                .dead_letters(&plan.name, dead_options, Arc::new(dead_state))?;
-        report(&plan.name, &recovered);
-        report(&plan.name, &dead_recovered);
-        for (output, chunks) in owed_elsewhere(&recovered.chunks, &plan.outputs) {
-            tracing::warn!(
-                route = plan.name,
-                output,
-                chunks,
-                "chunks are owed to an output that the route does not have; they are kept, and \
-                 count against its limit, until it has"
-            );
-        }
-        Ok(Recovery {
+        let (holding, recovered) = tools.hold(driven)?;
+        Ok(Self {
             plan,
             ways,
-            state,
-            chunks,
+            holding: Arc::new(holding),
             recovered,
-            dead_letters,
-            dead_room,
         })
     }
 
-    /// What the route's journal remembers.
-    fn repeats(&self, plan: &RoutePlan) -> Option<Repeats> {
-        let deduplicate = plan.buffer.deduplicate.as_ref()?;
-        let dir = self.plan.data_dir.join("repeats").join(&plan.name);
-        let room = Room::new(self.stopping.clone());
-        let (repeats, problem) = Repeats::open(Arc::new(RealFs), dir, deduplicate, room);
-        if let Some(error) = problem {
-            tracing::warn!(
-                route = plan.name, %error,
-                "cannot keep what is remembered of delivered batches; they may be stored again"
-            );
+    /// Tells the route's state of its chunks; its driver is still to be started.
+    pub(super) fn start(self, tools: &Tools, outputs: &Outputs, catalog: &Catalog) -> OpenRoute {
+        let state = self.holding.seat.now();
+        let chunks = &self.recovered.chunks;
+        chunks.iter().for_each(|chunk| state.found(chunk));
+        if let Some(repeats) = &state.repeats {
+            let remembered = &self.holding.stats.batches_remembered;
+            remembered.store(repeats.len(), std::sync::atomic::Ordering::Relaxed);
         }
-        Some(repeats)
+        let driven = Driven {
+            plan: self.plan,
+            ways: &self.ways,
+            outputs,
+        };
+        tools.open(state, &self.holding, driven, catalog)
     }
+}
 
+impl Tools {
     /// Reads what the routes' chunks remember.
-    fn load_repeats(&self, recoveries: &[Recovery<'_>]) {
+    pub(super) fn load_repeats(&self, recoveries: &[Recovery<'_>]) {
         let now_ns = self.clock.now().unix_ns;
         let loading: Vec<_> = recoveries
             .iter()
-            .filter_map(|route| Some((route, route.state.repeats.as_ref()?)))
+            .filter_map(|route| Some((route, route.holding.repeats.as_ref()?)))
             .collect();
         if loading.is_empty() {
             return;
@@ -353,267 +278,45 @@ impl<'p> Opening<'p> {
         }
         for (route, repeats) in loading {
             match synced {
-                Ok(()) => repeats.load(&route.chunks, &route.recovered.chunks, now_ns),
+                Ok(()) => repeats.load(&route.holding.chunks, &route.recovered.chunks, now_ns),
                 Err(_) => repeats.loaded(now_ns),
             }
         }
     }
+}
 
-    fn scheduler(&self, plan: &RoutePlan, ways: &[Way]) -> Scheduler {
-        let policy = |(name, way): (&String, &Way)| DestinationPolicy {
-            max_concurrent: plan.buffer.max_concurrent.max(1),
-            take_back_after: take_back_after(&plan.buffer, &self.outputs[name].output, *way),
-        };
-        let names = plan.outputs.iter().chain(&plan.secondary);
-        let mut policies: Vec<_> = names.zip(ways).map(policy).collect();
-        let secondary = policies.split_off(plan.outputs.len()).pop();
-        let scheduler = Scheduler::new(flush_policy(&plan.buffer), &policies, random_u64());
-        match secondary {
-            Some(policy) => scheduler.with_secondary(policy),
-            None => scheduler,
-        }
-    }
-
-    fn warn_of_stranded_routes(&self) {
-        match self.store.stranded_routes() {
-            Ok(names) if names.is_empty() => {}
-            Ok(names) => tracing::warn!(
-                ?names,
-                "routes on disk that the configuration does not name; their events are kept"
-            ),
-            Err(error) => tracing::warn!(%error, "cannot look for routes without configuration"),
-        }
-    }
-
-    /// Opens the catalogue and hands what it knows to the routes.
-    fn open_catalog(&self, recoveries: &[Recovery<'_>]) -> Catalog {
-        let known: Arc<HashSet<[u8; 16]>> = Arc::new(
-            recoveries
-                .iter()
-                .flat_map(|route| &route.recovered.chunks)
-                .map(|chunk| *chunk.id.as_bytes())
-                .collect(),
-        );
-        let dir = self.plan.data_dir.join("catalogue");
-        let opened = Catalog::open(&dir, move |id| known.contains(id));
-        for problem in &opened.problems {
-            tracing::warn!(
-                problem,
-                "the catalogue is renewed; only retry history is lost"
-            );
-        }
-        for route in recoveries {
-            route.state.remember(history(route.plan, &opened.retries));
-        }
-        opened.catalog
-    }
-
-    fn start_route(&self, recovery: Recovery<'_>, catalog: &Catalog) -> (OpenRoute, RouteBuffer) {
-        let Recovery {
-            plan,
-            ways,
-            state,
-            chunks,
-            recovered,
-            dead_letters,
-            dead_room,
-        } = recovery;
-        recovered.chunks.iter().for_each(|chunk| state.found(chunk));
-        let stats = Arc::new(RouteStats::default());
-        if let Some(repeats) = &state.repeats {
-            stats.batches_remembered.store(repeats.len(), Relaxed);
-        }
-        let bounds = || DeadLetterBounds {
-            dead_letters: dead_letters.clone(),
-            stats: Arc::clone(&stats),
-        };
-        let drops_dead = plan.buffer.dead_letter_overflow == DeadLetterOverflow::DropOldest;
-        let (dead_evict, dead_expiry) = (drops_dead.then(bounds), bounds());
-        let (ended_sender, ended) = mpsc::unbounded_channel();
-        let destinations: Vec<_> = plan
-            .outputs
+/// Opens the catalogue and hands what it knows to the routes.
+fn open_catalog(tools: &Tools, recoveries: &[Recovery<'_>]) -> Catalog {
+    let known: Arc<HashSet<[u8; 16]>> = Arc::new(
+        recoveries
             .iter()
-            .zip(&ways)
-            .map(|(name, way)| self.destination(name, *way))
-            .collect();
-        let buffer = RouteBuffer {
-            name: plan.name.clone(),
-            direct: self.direct(plan, &destinations),
-            has_chunks: ways.iter().any(|way| *way != Way::Direct),
-            keys: plan.buffer.keys.clone(),
-            chunks: chunks.clone(),
-            dead_letters: dead_letters.clone(),
-            chunk_limit_size: plan.buffer.chunk_limit_size,
-            chunk_limit_records: plan.buffer.chunk_limit_records.unwrap_or(u64::MAX),
-            overflow: plan.buffer.overflow,
-            room: Arc::clone(&state.room),
-            dead_room: Arc::clone(&dead_room),
-            dead_evict: drops_dead.then(|| Arc::new(bounds()) as Arc<dyn Evict>),
-            making_room: Semaphore::new(1),
-            evict: Arc::new(Dropper {
-                state: Arc::clone(&state),
-                chunks: chunks.clone(),
-                stats: Arc::clone(&stats),
-            }),
-            repeats: state.repeats.clone(),
-            stats: Arc::clone(&stats),
-            clock: self.clock,
-        };
-        let route = RunningRoute {
-            state,
-            chunks,
-            dead_letters,
-            dead_room,
-            dead_evict,
-            secondary: plan
-                .secondary
-                .as_ref()
-                .zip(ways.last())
-                .map(|(name, way)| self.destination(name, *way)),
-            last_resorts: LastResorts {
-                on_exhausted: plan.buffer.on_exhausted,
-                on_expired: plan.buffer.on_expired,
-            },
-            destinations,
-            catalog: catalog.clone(),
-            stats,
-            clock: self.clock,
-            zone: plan
-                .buffer
-                .keys
-                .time
-                .as_ref()
-                .map_or_else(Zone::utc, |time| time.zone.clone()),
-            slow_delivery: plan.buffer.slow_flush_log_threshold,
-            claims: Mutex::default(),
-            ended: ended_sender,
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
-            settled: Notify::new(),
-        };
-        let flush_at_shutdown = plan.buffer.flush_at_shutdown;
-        (
-            OpenRoute {
-                route: Arc::new(route),
-                ended,
-                flush_at_shutdown,
-                dead_expiry: plan
-                    .buffer
-                    .dead_letter_max_age
-                    .map(|age_max| (dead_expiry, age_max)),
-            },
-            buffer,
-        )
+            .flat_map(|route| &route.recovered.chunks)
+            .map(|chunk| *chunk.id.as_bytes())
+            .collect(),
+    );
+    let dir = tools.data_dir.join("catalogue");
+    let opened = Catalog::open(&dir, move |id| known.contains(id));
+    for problem in &opened.problems {
+        tracing::warn!(
+            problem,
+            "the catalogue is renewed; only retry history is lost"
+        );
     }
-
-    /// The ways to the outputs that are driven direct.
-    fn direct(&self, plan: &RoutePlan, destinations: &[Destination]) -> Direct {
-        let direct = destinations.iter().filter(|to| to.way == Way::Direct);
-        let way = |to| Arc::new(DirectWay::new(&plan.name, to, self.clock)) as Arc<dyn PassOn>;
-        direct.map(way).collect()
+    for route in recoveries {
+        let history = history(route.plan, &opened.retries);
+        route.holding.seat.now().remember(history);
     }
-
-    fn destination(&self, name: &str, way: Way) -> Destination {
-        Destination {
-            name: name.into(),
-            // The plan names only outputs that there are.
-            slot: Arc::clone(&self.outputs[name].slot),
-            way,
-            stats: Arc::new(DestinationStats::default()),
-            last_error: Arc::default(),
-            parked: Parked::default(),
-        }
-    }
-
-    /// The filters before the router; `None` if there are none, so that batches go straight to it.
-    async fn open_filters(
-        &self,
-        registry: &Registry,
-        router: &Arc<Router>,
-    ) -> Result<(Option<Arc<Strain>>, Vec<FilterHandle>), Error> {
-        let mut links = Vec::new();
-        for plan in &self.plan.filters {
-            let context = self.commons.context(&plan.name, self.clock);
-            let link = registry.open_filter(plan, &context).await;
-            let name = plan.name.clone();
-            links.push(link.map_err(|source| Error::Filter { name, source })?);
-        }
-        let plans = self.plan.filters.iter();
-        let handles = plans.zip(&links).map(|(plan, link)| FilterHandle {
-            name: Arc::clone(&link.name),
-            kind: plan.kind.name(),
-            stats: Arc::clone(&link.stats),
-        });
-        let handles = handles.collect();
-        if links.is_empty() {
-            return Ok((None, handles));
-        }
-        let chain = Chain::new(links, router.names());
-        let strain = Strain::new(chain, Arc::clone(router), self.clock);
-        Ok((Some(Arc::new(strain)), handles))
-    }
-
-    async fn open_inputs(&self, registry: &Registry) -> Result<Vec<OpenInput>, Error> {
-        let mut inputs = Vec::new();
-        for (name, plan) in &self.plan.inputs {
-            let context = self.commons.context(name, self.clock);
-            let input = OpenInput::open(plan, registry, &context).await;
-            let name = name.clone();
-            inputs.push(input.map_err(|source| Error::Input { name, source })?);
-        }
-        Ok(inputs)
-    }
+    opened.catalog
 }
 
-fn flush_policy(plan: &BufferPlan) -> FlushPolicy {
-    FlushPolicy {
-        mode: plan.flush_mode,
-        interval: plan.flush_interval,
-        window_wait: plan.timekey_wait,
-        retry: plan.retry.clone(),
-        bisect: plan.bisect,
-        secondary_threshold: plan.secondary_threshold,
-        max_age: plan.max_age,
-    }
-}
-
-fn route_options(plan: &RoutePlan, ways: &[Way]) -> RouteOptions {
-    let buffer = &plan.buffer;
-    let outputs = plan.outputs.iter().zip(ways);
-    let with_chunks = outputs.filter(|(_, way)| **way != Way::Direct);
-    RouteOptions {
-        destinations: with_chunks.map(|(name, _)| name.clone()).collect(),
-        durability: buffer.durability,
-        chunk_limit_bytes: buffer.chunk_limit_size,
-        chunk_limit_events: buffer.chunk_limit_records,
-        chunk_full_threshold: buffer.chunk_full_threshold,
-        total_limit_bytes: buffer.total_limit_size,
-    }
-}
-
-/// A dead letter may be larger than any chunk of its route; small ones still share chunks of the
-/// route's size.
-fn dead_letter_options(plan: &BufferPlan, route: &RouteOptions) -> RouteOptions {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a share of a limit needs no exact bytes"
-    )]
-    let share = plan.chunk_limit_size as f64 / plan.dead_letter_limit_size.max(1) as f64;
-    RouteOptions {
-        destinations: Vec::new(),
-        chunk_limit_bytes: plan.dead_letter_limit_size,
-        chunk_limit_events: None,
-        chunk_full_threshold: share.min(1.0),
-        total_limit_bytes: plan.dead_letter_limit_size,
-        ..route.clone()
-    }
-}
-
-/// A deferred delivery may take as long as the output's own time-outs allow, and a little more.
-fn take_back_after(buffer: &BufferPlan, output: &Output, way: Way) -> Option<Duration> {
-    match way {
-        Way::Deferred => Some(buffer.delayed_commit_timeout.max(output.time_needed())),
-        Way::Direct | Way::Buffered => None,
+fn warn_of_stranded_routes(store: &Store) {
+    match store.stranded_routes() {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => tracing::warn!(
+            ?names,
+            "routes on disk that the configuration does not name; their events are kept"
+        ),
+        Err(error) => tracing::warn!(%error, "cannot look for routes without configuration"),
     }
 }
 
@@ -649,8 +352,9 @@ fn retry_state(record: &RetryRecord) -> RetryState {
     }
 }
 
-/// Logs what recovery did, if it did anything that somebody should know of.
-fn report(route: &str, recovered: &Recovered) {
+/// Logs what recovery did with the chunks of a route with those outputs, if it did anything that
+/// somebody should know of.
+pub(super) fn report(route: &str, outputs: &[String], recovered: &Recovered) {
     for failure in &recovered.failures {
         tracing::error!(
             route,
@@ -662,6 +366,15 @@ fn report(route: &str, recovered: &Recovered) {
         tracing::warn!(route, %step, "recovery");
     }
     tracing::info!(route, chunks = recovered.chunks.len(), "recovered");
+    for (output, chunks) in owed_elsewhere(&recovered.chunks, outputs) {
+        tracing::warn!(
+            route,
+            output,
+            chunks,
+            "chunks are owed to an output that the route does not have; they are kept, and count \
+             against its limit, until it has"
+        );
+    }
 }
 
 /// Chunks by each output that they are owed to and that is not one of `outputs`.

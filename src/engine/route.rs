@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::health::DriverWatch;
 use super::observe::RouteState;
 use super::room::Parked;
+use super::seat::Seat;
 use super::slot::Slot;
 use crate::buffer::{DeadLetterBounds, Evict, Room, RouteStats};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
@@ -31,6 +32,8 @@ const WALL_CLOCK_RECHECK: Duration = Duration::from_secs(30);
 /// A route with its chunks, its scheduler and its outputs.
 pub(super) struct RunningRoute {
     pub(super) state: Arc<RouteState>,
+    /// Where the state sits, or the one that has taken its place.
+    pub(super) seat: Arc<Seat>,
     pub(super) chunks: Route,
     pub(super) dead_letters: Route,
     pub(super) dead_room: Arc<Room>,
@@ -99,7 +102,8 @@ struct Start {
 }
 
 impl RunningRoute {
-    /// Does what the scheduler decides until `stop` is cancelled.
+    /// Does what the scheduler decides until `stop` is cancelled, or until it is retired and nothing
+    /// is in flight any more.
     pub(super) async fn drive(
         self: Arc<Self>,
         mut ended: mpsc::UnboundedReceiver<Ended>,
@@ -111,6 +115,9 @@ impl RunningRoute {
         };
         loop {
             self.decide();
+            if self.is_over() {
+                return;
+            }
             let wakeup = self.state.scheduler().next_wakeup();
             tokio::select! {
                 Some(ended) = ended.recv() => self.end(ended),
@@ -208,13 +215,15 @@ impl RunningRoute {
                         failure_count,
                         records,
                     };
-                    if let Some(claim) = self.claim(chunk, destination) {
-                        self.start(start, claim);
+                    match self.claim(chunk, destination) {
+                        Ok(claim) => self.start(start, claim),
+                        Err(error) => self.not_claimed(delivery, chunk, destination, error),
                     }
                 }
                 Some(Decision::Expire(burial)) => {
-                    if let Some(claim) = self.claim(burial.chunk, burial.destination) {
-                        self.tasks.spawn(Arc::clone(self).bury(claim, burial));
+                    match self.claim(burial.chunk, burial.destination) {
+                        Ok(claim) => drop(self.tasks.spawn(Arc::clone(self).bury(claim, burial))),
+                        Err(error) => self.not_claimed_to_bury(&burial, error),
                     }
                 }
                 Some(Decision::TakeBack {
@@ -230,17 +239,9 @@ impl RunningRoute {
         }
     }
 
-    pub(super) fn claim(&self, chunk: ChunkId, destination: usize) -> Option<Claim> {
-        let claimed = self
-            .chunks
-            .claim_for(chunk, &self.state.outputs[destination]);
-        claimed.map_err(|error| self.not_claimed(chunk, error)).ok()
-    }
-
-    /// The scheduler and the store see a chunk differently for a moment only while it is purged.
-    fn not_claimed(&self, chunk: ChunkId, error: ClaimError) {
-        tracing::debug!(route = %self.state.name, %chunk, %error, "not claimed");
-        self.state.scheduler().purged(self.clock.now(), chunk);
+    pub(super) fn claim(&self, chunk: ChunkId, destination: usize) -> Result<Claim, ClaimError> {
+        self.chunks
+            .claim_for(chunk, &self.state.outputs[destination])
     }
 
     /// The output that a delivery goes to.
@@ -255,7 +256,11 @@ impl RunningRoute {
     fn start(self: &Arc<Self>, start: Start, claim: Claim) {
         match self.room_for(start.delivery, start.destination, start.via, &claim) {
             Some(permit) => self.deliver(start, claim, permit),
-            None => claim.roll_back(),
+            None => {
+                let chunk = claim.id();
+                claim.roll_back();
+                self.given_back(chunk, start.destination, None);
+            }
         }
     }
 
@@ -345,10 +350,14 @@ impl RunningRoute {
     /// Does to the chunk what its end says.
     fn settle(self: &Arc<Self>, claim: Claim, destination: usize, via: Via, resolved: Resolved) {
         let to = self.target(destination, via);
+        let chunk = claim.id();
         to.stats.ended();
         match resolved {
             // Purged while it was in flight.
-            Resolved::Late => claim.roll_back(),
+            Resolved::Late => {
+                claim.roll_back();
+                self.given_back(chunk, destination, None);
+            }
             Resolved::Delivered {
                 taken,
                 failure_count,
@@ -356,21 +365,24 @@ impl RunningRoute {
             } => {
                 self.count_taken(&claim, to, taken, true);
                 self.commit(claim, destination, to, failure_count);
+                self.given_back(chunk, destination, None);
             }
             Resolved::Advanced { taken, retry, .. } => {
                 if let Some(taken) = taken {
                     self.count_taken(&claim, to, taken, false);
                 }
                 to.note_error(&retry);
-                self.remember(claim.id(), destination, retry);
+                self.remember(chunk, destination, retry.clone());
                 claim.roll_back();
+                self.given_back(chunk, destination, Some(retry));
             }
             Resolved::Retrying { taken, retry, .. } => {
                 if let Some(taken) = taken {
                     self.count_taken(&claim, to, taken, false);
                 }
-                self.note_failure(claim.id(), destination, to, retry);
+                self.note_failure(chunk, destination, to, retry.clone());
                 claim.roll_back();
+                self.given_back(chunk, destination, Some(retry));
             }
             Resolved::Bury { burial, taken } => {
                 if let Some(taken) = taken {
@@ -494,14 +506,15 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Deletes the oldest chunks of a route for `overflow: drop_oldest_chunk`.
 pub(super) struct Dropper {
-    pub(super) state: Arc<RouteState>,
+    pub(super) seat: Arc<Seat>,
     pub(super) chunks: Route,
     pub(super) stats: Arc<RouteStats>,
 }
 
 impl Evict for Dropper {
     fn evict_oldest(&self) -> bool {
-        let Some(oldest) = self.state.scheduler().oldest() else {
+        let state = self.seat.now();
+        let Some(oldest) = state.scheduler().oldest() else {
             return false;
         };
         // Somebody else may have deleted it meanwhile, which makes room as well.
@@ -509,7 +522,7 @@ impl Evict for Dropper {
             self.stats
                 .dropped_chunk(chunk.event_count, chunk.payload_bytes);
             tracing::warn!(
-                route = %self.state.name, chunk = %oldest, events = chunk.event_count,
+                route = %state.name, chunk = %oldest, events = chunk.event_count,
                 "dropped the oldest chunk to make room, as overflow says"
             );
         }

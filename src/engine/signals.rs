@@ -17,6 +17,8 @@ pub(super) enum Signal {
     Drain,
     /// SIGUSR1: flush all that is staged now.
     Flush,
+    /// SIGHUP: read the configuration again.
+    Reload,
 }
 
 /// The signals since they were listened to.
@@ -24,6 +26,7 @@ pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     flush: tokio::signal::unix::Signal,
+    reload: tokio::signal::unix::Signal,
     asked: mpsc::Receiver<Signal>,
     ask: Ask,
 }
@@ -51,6 +54,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             flush: signal(SignalKind::user_defined1())?,
+            reload: signal(SignalKind::hangup())?,
             asked,
             ask: Ask(ask),
         })
@@ -67,6 +71,7 @@ impl Signals {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
             _ = self.flush.recv() => Signal::Flush,
+            _ = self.reload.recv() => Signal::Reload,
             // Never closed: a sender is kept here.
             Some(signal) = self.asked.recv() => signal,
         }

@@ -63,16 +63,17 @@ impl Slot {
         self.with(|instance| instance.tell(event));
     }
 
-    /// Has `successor` take over. What is in flight ends in the old instance until `deadline`, and
-    /// goes to the successor after that.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the reload of a configuration calls it")
-    )]
-    pub(super) async fn swap(&self, successor: Output, deadline: Instant) {
+    /// Has `successor` take over at once. What is in flight ends in the old instance until `deadline`,
+    /// which is what the future waits for, and goes to the successor after that.
+    pub(super) fn swap(
+        self: &Arc<Self>,
+        successor: Output,
+        deadline: Instant,
+    ) -> impl Future<Output = ()> + use<> {
         self.tell(LifecycleEvent::Reload);
         let before = self.put(Some(Instance::new(successor)));
-        self.close_instance(before, deadline).await;
+        let slot = Arc::clone(self);
+        async move { slot.close_instance(before, deadline).await }
     }
 
     /// Empties the slot, and closes what was in it.

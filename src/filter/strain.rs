@@ -106,21 +106,41 @@ impl Strain {
         self.chain.links()
     }
 
-    /// The filters' last calls, in their order; those that `goes_on` elsewhere are left alone. What
-    /// they inject, and what was left, is stored as far as there is room; the rest is counted as lost.
-    pub async fn close(&self, goes_on: impl Fn(&Link) -> bool) {
+    /// The filters' last calls, in their order; those that go on as filters of the `heir` are left
+    /// alone. What they inject, and what was left, is stored as far as there is room; the rest goes to
+    /// the heir, or is counted as lost.
+    pub async fn close(&self, heir: Option<&Self>) {
         for (filter, link) in self.chain.links().iter().enumerate() {
-            if !goes_on(link) {
+            if heir.is_none_or(|heir| heir.place_of(link).is_none()) {
                 let strained = self.tick(filter, true);
-                self.try_all(strained).await;
+                self.try_all(strained, heir).await;
             }
         }
-        let left: Vec<_> = self.leftovers.close();
-        for portion in left {
-            if self.insist_once(&portion).await.is_err() {
-                self.leftovers.lose(&portion);
-            }
+        for portion in self.leftovers.close() {
+            self.try_one(portion, heir).await;
         }
+    }
+
+    /// The place of another chain's filter in this one.
+    fn place_of(&self, other: &Link) -> Option<usize> {
+        let is_it = |link: &Link| Arc::ptr_eq(&link.filter, &other.filter);
+        self.links().iter().position(is_it)
+    }
+
+    /// Takes what another chain could not store: it goes to the route of the same name.
+    fn inherit(&self, portion: Portion, from: &Self) {
+        let name = from.router.names().into_iter().nth(portion.route);
+        let names = self.router.names();
+        let route = names.iter().position(|route| Some(route) == name.as_ref());
+        let Some(route) = route else {
+            return from.leftovers.lose(&portion);
+        };
+        let origin = portion.origin.and_then(|origin| from.links().get(origin));
+        self.leftovers.add(Portion {
+            route,
+            origin: origin.and_then(|link| self.place_of(link)),
+            ..portion
+        });
     }
 
     /// The batch's way through the filters to its routes.
@@ -292,15 +312,21 @@ impl Strain {
         }
     }
 
-    async fn try_all(&self, strained: Strained) {
+    async fn try_all(&self, strained: Strained, heir: Option<&Self>) {
         self.router.count_unmatched(strained.unmatched_count);
         for dead in &strained.dead {
             self.bury_or_warn(dead, Some(CLOSE_PATIENCE)).await;
         }
-        for portion in &strained.portions {
-            if self.insist_once(portion).await.is_err() {
-                self.leftovers.lose(portion);
-            }
+        for portion in strained.portions {
+            self.try_one(portion, heir).await;
+        }
+    }
+
+    async fn try_one(&self, portion: Portion, heir: Option<&Self>) {
+        match (self.insist_once(&portion).await, heir) {
+            (Ok(()), _) => {}
+            (Err(_), Some(heir)) => heir.inherit(portion, self),
+            (Err(_), None) => self.leftovers.lose(&portion),
         }
     }
 

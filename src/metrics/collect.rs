@@ -48,6 +48,7 @@ impl Read {
     pub(super) fn labels(&self) -> Vec<&'static str> {
         match self {
             Self::Daemon(_) | Self::Spread(_) => vec![],
+            Self::DaemonBy(by, _) => vec![by],
             Self::Build => build_labels().into_iter().map(|(name, _)| name).collect(),
             Self::Input(_) => vec!["input"],
             Self::Filter(_) => vec!["filter"],
@@ -94,6 +95,11 @@ fn samples(family: &Family, snapshot: &Snapshot) -> Vec<Metric> {
             }
         }
         Read::Spread(read) => samples.push(histogram(&[], &read(snapshot))),
+        Read::DaemonBy(by, values) => {
+            for (value, read) in *values {
+                push(&[(*by, *value)], count(read(snapshot)));
+            }
+        }
         Read::Build => push(&build_labels(), 1.0),
         Read::Input(read) => {
             for input in &snapshot.inputs {

@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub disk_size_bytes: Option<u64>,
     /// The process.
     pub process: ProcessSample,
+    /// Reloads of the configuration.
+    pub reloads: ReloadSample,
 }
 
 /// One input.
@@ -140,4 +142,28 @@ pub struct CatalogSample {
     pub updates: u64,
     /// Updates lost.
     pub updates_dropped: u64,
+}
+
+/// Reloads of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct ReloadSample {
+    /// Those that changed what runs, or found nothing to change.
+    pub successes: u64,
+    /// Those that changed nothing because of an error.
+    pub failures: u64,
+    /// Whether what runs is what was read last; also before the first reload.
+    pub is_last_successful: bool,
+    /// When the last that succeeded ended, in Unix nanoseconds.
+    pub last_success_unix_ns: Option<i64>,
+}
+
+impl Default for ReloadSample {
+    fn default() -> Self {
+        Self {
+            successes: 0,
+            failures: 0,
+            is_last_successful: true,
+            last_success_unix_ns: None,
+        }
+    }
 }

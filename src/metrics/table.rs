@@ -59,6 +59,8 @@ type Values<T> = &'static [(&'static str, fn(&T) -> u64)];
 pub(super) enum Read {
     /// The daemon; no labels.
     Daemon(fn(&Snapshot) -> Option<f64>),
+    /// The daemon, by a label with these values.
+    DaemonBy(&'static str, Values<Snapshot>),
     /// A distribution of the daemon; no labels.
     Spread(fn(&Snapshot) -> Spread),
     /// The program; labels `version` and, where it is known, `revision`.

@@ -34,6 +34,7 @@ fn snapshot() -> Snapshot {
     output.failed(2_500_000_000);
     output.delivered(7, 700, Duration::from_millis(20), 3_500_000_000);
     Snapshot {
+        reloads: ReloadSample::default(),
         now_unix_ns: 10_000_000_000,
         started_unix_ns: 1_000_000_000,
         is_ready: true,
@@ -232,6 +233,7 @@ fn labels_are_none_that_a_sender_chooses() {
     let bounded = [
         "version",
         "revision",
+        "result",
         "input",
         "filter",
         "route",

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use super::{BoxError, OpenContext, Plugin, Registry};
 use crate::config::plan::{InputPlan, OtherPlan, StdinInputPlan};
-use crate::input::{InputContext, Sockets};
 use crate::input::dummy::DummyInput;
 use crate::input::forward::ForwardInput;
 use crate::input::http::HttpInput;
 use crate::input::internal::InternalInput;
 use crate::input::pull::PullInput;
 use crate::input::stdin::StdinInput;
+use crate::input::{InputContext, Sockets};
 use crate::output::BoxFuture;
 
 /// An input that holds what it takes events from and does not serve yet.

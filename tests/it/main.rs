@@ -26,5 +26,6 @@ mod plugins;
 mod prometheus;
 mod readme;
 mod recount;
+mod reload;
 mod retry;
 mod stopping;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::plan::{FlushMode, GivenUp, Ordered, RetryKind, RetryPlan};
 use crate::engine::observe::RouteState;
 use crate::engine::route::{Destination, Ended, LastResorts};
+use crate::engine::seat::Seat;
 use crate::engine::slot::Slot;
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, RetryState, Scheduler};
 use crate::output::{BoxFuture, Buffered, Chunk, Lifecycle, Outcome, Output, Way};
@@ -77,6 +78,7 @@ fn rig(dead_letter_limit_bytes: u64) -> Rig {
     let (dead_letters, _) = store.dead_letters("web", dead, Arc::new(())).unwrap();
     let (sender, ended) = mpsc::unbounded_channel();
     let route = RunningRoute {
+        seat: Arc::new(Seat::new(Arc::clone(&state))),
         state,
         chunks,
         dead_letters,

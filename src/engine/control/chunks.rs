@@ -137,7 +137,10 @@ fn bury(route: &Arc<RunningRoute>, burial: Burial) -> Result<(), ControlError> {
     let gone = || ControlError::UnknownChunk(burial.chunk.to_string());
     let claim = route
         .claim(burial.chunk, burial.destination)
-        .ok_or_else(gone)?;
+        .map_err(|error| {
+            route.not_claimed_to_bury(&burial, error);
+            gone()
+        })?;
     let burying = route.tasks.spawn(Arc::clone(route).bury(claim, burial));
     match Handle::current().block_on(burying) {
         Ok(buried) => buried.map_err(|error| ControlError::NotDone(telemetry::reason(&error))),

@@ -25,7 +25,7 @@ impl Controller {
     pub(super) fn end(&self, signal: Signal) -> Change {
         let detail = match signal {
             Signal::Drain => "nothing is taken in any more; it stops when all is delivered",
-            Signal::Stop | Signal::Flush => "it stops",
+            Signal::Stop | Signal::Flush | Signal::Reload => "it stops",
         };
         Change::whether(self.ask.ask(signal), detail, "it has stopped already")
     }

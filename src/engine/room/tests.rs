@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::plan::{FlushMode, GivenUp, Ordered, RetryKind, RetryPlan};
 use crate::engine::observe::RouteState;
 use crate::engine::route::{Destination, LastResorts};
+use crate::engine::seat::Seat;
 use crate::engine::slot::Slot;
 use crate::flush::{DestinationPolicy, DestinationStats, FlushPolicy, Scheduler};
 use crate::output::{Deferred, Delivery, Lifecycle, Output, Way};
@@ -115,6 +116,7 @@ fn rig() -> Rig {
     let output = Arc::new(OneEach::default());
     let opened = Output::of(Arc::clone(&output)).deferred().into();
     let route = Arc::new(RunningRoute {
+        seat: Arc::new(Seat::new(Arc::clone(&state))),
         state,
         chunks,
         dead_letters,

@@ -238,7 +238,7 @@ impl Scheduler {
     }
 
     /// A chunk owes nothing to a destination any more.
-    pub fn settle(&mut self, chunk: ChunkId, destination: usize) {
+    pub(super) fn settle(&mut self, chunk: ChunkId, destination: usize) {
         let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return;
         };

@@ -4,7 +4,7 @@
 //! Its successor is told of every chunk as if it had been found at a start, with
 //! [what is known](Scheduler::histories) of failed attempts. A chunk that is still in flight cannot be
 //! claimed: its successor parks it until it [comes back](Scheduler::give_back) or is
-//! [settled](Scheduler::settle).
+//! [settled](Scheduler::settled).
 
 use std::collections::HashMap;
 
@@ -20,6 +20,20 @@ impl Scheduler {
     /// Decides nothing from now on but to take back deliveries that take too long.
     pub fn retire(&mut self) {
         self.is_retired = true;
+    }
+
+    /// What the operator has stopped, and holds, stays as it was `before`; `place` gives the destination
+    /// that was at an index then. To be called before any chunk is told of.
+    pub fn obey_as(&mut self, before: &Self, place: impl Fn(usize) -> Option<usize>) {
+        self.stop_route(before.is_route_stopped());
+        for index in 0..before.destination_count {
+            if let Some(destination) = place(index) {
+                self.stop_destination(destination, before.is_destination_stopped(index));
+            }
+        }
+        for chunk in before.held.keys() {
+            self.hold(*chunk);
+        }
     }
 
     /// Whether nothing is in flight.
@@ -46,6 +60,27 @@ impl Scheduler {
         let history =
             |(chunk, destination)| ((chunk, destination), self.history(now, chunk, destination));
         tried.into_iter().map(history).collect()
+    }
+
+    /// Somebody else has delivered a chunk, or buried it.
+    pub fn settled(&mut self, chunk: ChunkId, destination: usize) {
+        let Some(Tracked::Queued(queued)) = self.chunks.get(&chunk) else {
+            return;
+        };
+        let serial = queued.serial;
+        let mut debts = queued.debts.iter();
+        let Some(owed) = debts.find(|debt| debt.destination == destination) else {
+            return;
+        };
+        match owed.state {
+            DebtState::InFlight { .. } | DebtState::Burying => return,
+            DebtState::Pending { waiting_until } => {
+                let index = self.queue_index(destination, owed.via);
+                self.queues[index].remove(serial, waiting_until);
+            }
+            DebtState::Behind { .. } | DebtState::Parked | DebtState::Held => {}
+        }
+        self.settle(chunk, destination);
     }
 
     /// A chunk that somebody else had in flight is owed as before, with what came of the attempt.

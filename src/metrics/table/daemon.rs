@@ -28,6 +28,36 @@ pub(super) const SECTION: Section = Section {
             "The same as `/readyz`, which says why; alert ForebayNotReady.",
         ),
         counter(
+            "forebay_config_reloads_total",
+            "reloads",
+            Read::DaemonBy(
+                "result",
+                &[
+                    ("success", |s| s.reloads.successes),
+                    ("failure", |s| s.reloads.failures),
+                ],
+            ),
+            "Reloads of the configuration, by result; one that fails changes nothing.",
+            "Whether somebody changes the configuration, and whether that works.",
+        ),
+        gauge(
+            "forebay_config_last_reload_successful",
+            "0 or 1",
+            Read::Daemon(|s| Some(flag(s.reloads.is_last_successful))),
+            "0 if the last reload failed, so that what runs is not what the file says.",
+            "The log and `/api/v1/status` say why; the next restart would fail as well.",
+        ),
+        gauge(
+            "forebay_config_last_reload_success_timestamp_seconds",
+            "seconds",
+            Read::Daemon(|s| {
+                let at_ns = s.reloads.last_success_unix_ns;
+                Some(seconds(at_ns.unwrap_or(s.started_unix_ns)))
+            }),
+            "When the configuration that runs was read, in seconds since the Unix epoch.",
+            "To be compared with the time of the file.",
+        ),
+        counter(
             "forebay_unmatched_events_total",
             "events",
             Read::Daemon(|s| Some(count(s.events_unmatched))),

@@ -85,8 +85,8 @@ fn what_comes_back_before_the_successor_looks_is_in_its_queue_once() {
 fn what_was_delivered_meanwhile_is_settled_for_that_destination_only() {
     let mut after = Scheduler::new(policy(FlushMode::Interval), &[ONE, ONE], 1);
     after.queued(at(0), queued(1, vec![owed(0, None), owed(1, None)]));
-    after.settle(id(1), 0);
-    after.settle(id(1), 0);
+    after.settled(id(1), 0);
+    after.settled(id(1), 0);
     assert_eq!((after.owed_count(0), after.owed_count(1)), (0, 1));
     assert_eq!(deliveries(&mut after, at(0)).len(), 1);
     after.give_back(at(0), id(1), 0, None);
@@ -102,4 +102,30 @@ fn histories_tell_of_every_chunk_that_was_tried() {
     let histories = scheduler.histories(at(1));
     assert_eq!(histories.len(), 1);
     assert_eq!(histories[&(id(1), 0)].failure_count, 1);
+}
+
+#[test]
+fn what_the_operator_has_stopped_and_holds_stays_so_by_name() {
+    let mut before = Scheduler::new(policy(FlushMode::Interval), &[ONE, ONE], 1);
+    before.stop_destination(1, true);
+    before.hold(id(1));
+    // The second destination is the first now, and there is one more.
+    let mut after = Scheduler::new(policy(FlushMode::Interval), &[ONE, ONE], 1);
+    after.obey_as(&before, |index| (index == 1).then_some(0));
+    for number in [1, 2] {
+        after.queued(at(0), queued(number, vec![owed(0, None), owed(1, None)]));
+    }
+    let started = deliveries(&mut after, at(0));
+    assert_eq!(
+        started.len(),
+        1,
+        "one chunk, to the destination that is new"
+    );
+    assert_eq!(started[0].0, id(2));
+    assert!(after.is_destination_stopped(0) && !after.is_destination_stopped(1));
+    let retry = RetryState::none(at(0).unix_ns);
+    after.give_back(at(1), id(1), 1, Some(retry));
+    assert_eq!(deliveries(&mut after, at(9)), [], "it is held");
+    after.release(at(9), id(1));
+    assert_eq!(deliveries(&mut after, at(9)).len(), 1);
 }
