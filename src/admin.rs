@@ -17,7 +17,27 @@
 //! | `GET /api/v1/quarantine` | read | a page of what was set aside; `limit`, `cursor` |
 //! | `GET /api/v1/caller` | read | who asks, and in which role |
 //! | `GET /api/v1/audit` | read | the latest actions and refused attempts |
+//! | `GET /api/v1/log-level` | read | which lines of the log are written |
 //! | `GET /api/v1/openapi.json` | read | all of this for programs, as OpenAPI 3.1 |
+//! | `POST /api/v1/flush` | admin | seals all that is staged |
+//! | `POST /api/v1/drain` | admin | takes in no more, delivers what there is, then stops |
+//! | `POST /api/v1/stop` | admin | stops as SIGTERM does |
+//! | `PUT /api/v1/log-level` | admin | `{"filter": "warn,forebay=debug"}`, until the next start |
+//! | `POST /api/v1/routes/{route}/flush` | admin | seals what is staged of a route |
+//! | `POST /api/v1/routes/{route}/pause` | admin | starts no deliveries until it is resumed |
+//! | `POST /api/v1/routes/{route}/resume` | admin | starts them again |
+//! | `POST /api/v1/routes/{route}/outputs/{output}/pause` | admin | starts no deliveries to one output |
+//! | `POST /api/v1/routes/{route}/outputs/{output}/resume` | admin | starts them again |
+//! | `POST /api/v1/routes/{route}/outputs/{output}/retry` | admin | tries now what waits for its retry |
+//! | `POST /api/v1/chunks/{id}/seal` | admin | seals a staged chunk |
+//! | `POST /api/v1/chunks/{id}/retry` | admin | tries a queued chunk now |
+//! | `POST /api/v1/chunks/{id}/hold` | admin | offers a chunk to nobody until it is released |
+//! | `POST /api/v1/chunks/{id}/release` | admin | offers it again |
+//! | `POST /api/v1/chunks/{id}/bury` | admin | `{"reason": "..."}`: moves it to the dead letters |
+//! | `POST /api/v1/chunks/{id}/drop` | admin | `{"confirm": "<its id>"}`: deletes it |
+//!
+//! Actions answer with what has changed, also where it was so already: each may be asked for again.
+//! An action goes on when whoever asked for it has gone.
 //!
 //! At `/` is the [page](page) that shows all of it to people.
 //!
@@ -51,7 +71,7 @@
 //! from a page of another site.
 //!
 //! Each address may send so many requests a second, `requests_per_second_max`, and three times as many
-//! at once; a wrong token counts as much as a second of them. Who did what is in the [audit
+//! at once; a wrong token counts as ten. Who did what is in the [audit
 //! log](audit).
 
 use std::io;
@@ -67,11 +87,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::plan::{AdminPlan, ServerTls};
+use crate::engine::control::Control;
 use crate::engine::status::Inspect;
 use crate::wire::http::{Limits, Server};
 use crate::wire::tls::{Identity, TlsError, server_config};
 
 mod access;
+mod act;
 mod api;
 mod audit;
 mod cross_site;
@@ -174,8 +196,13 @@ impl AdminServer {
     }
 
     /// Answers requests until `stop`.
-    pub async fn run(self, inspect: Arc<dyn Inspect>, stop: CancellationToken) {
-        let router = self.router(inspect);
+    pub async fn run(
+        self,
+        inspect: Arc<dyn Inspect>,
+        control: Arc<dyn Control>,
+        stop: CancellationToken,
+    ) {
+        let router = self.router(inspect, control);
         let server = Server {
             listener: self.listener,
             tls: self.tls,
@@ -188,8 +215,8 @@ impl AdminServer {
         server.run(router, stop).await;
     }
 
-    fn router(&self, inspect: Arc<dyn Inspect>) -> Router {
-        let admin = Admin::new(inspect, Arc::clone(&self.gate.audit));
+    fn router(&self, inspect: Arc<dyn Inspect>, control: Arc<dyn Control>) -> Router {
+        let admin = Admin::new(inspect, control, Arc::clone(&self.gate.audit));
         handlers::router(admin, Arc::clone(&self.gate), self.names.clone())
     }
 }

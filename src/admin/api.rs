@@ -18,7 +18,7 @@ mod parts;
 
 pub(super) use describe::{Gives, Schemas, Sketch};
 pub(super) use document::Document;
-pub(super) use parts::{Asked, At};
+pub(super) use parts::{Asked, At, Given};
 
 use describe::Described;
 
@@ -59,6 +59,23 @@ impl Operation {
         Self {
             role: Some(AdminRole::Read),
             ..Self::open(path, id, summary)
+        }
+    }
+
+    /// Something that those may do who may act.
+    pub(super) fn act(path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self {
+            method: Method::POST,
+            role: Some(AdminRole::Admin),
+            ..Self::open(path, id, summary)
+        }
+    }
+
+    /// Something that those may set who may act.
+    pub(super) fn set(path: &'static str, id: &'static str, summary: &'static str) -> Self {
+        Self {
+            method: Method::PUT,
+            ..Self::act(path, id, summary)
         }
     }
 }

@@ -40,7 +40,6 @@ const TEXT_LEN_MAX: usize = 1_000;
 const WAITING_MAX: usize = 64;
 
 /// How long an action waits for its line to be synced.
-#[cfg_attr(not(test), allow(dead_code))]
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// At most one refused attempt is written in this time.
@@ -125,7 +124,6 @@ impl Audit {
     }
 
     /// Writes down what was done; returns when it is on the disk, or after some time without that.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) async fn done(&self, entry: AuditEntry) {
         let entry = entry.shortened();
         tracing::info!(

@@ -14,6 +14,7 @@ use super::host::{self, Names};
 use super::look::Admin;
 use crate::wire::http::Problem;
 
+mod actions;
 mod audit;
 mod caller;
 mod chunks;
@@ -47,6 +48,7 @@ pub(super) fn api(gate: Arc<Gate>) -> Api {
     export::add(&mut api);
     audit::add(&mut api);
     caller::add(&mut api);
+    actions::add(&mut api);
     api
 }
 

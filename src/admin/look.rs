@@ -8,11 +8,15 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::audit::Audit;
+use crate::engine::control::Control;
 use crate::engine::status::Inspect;
 use crate::wire::http::Problem;
 
 /// Most looks into the engine at a time; each may hold a page in memory and wait for a disk.
 const LOOKS_MAX: usize = 4;
+
+/// Most actions at a time; each may wait for a disk.
+const ACTIONS_MAX: usize = 4;
 
 /// Most answers at a time that last as long as somebody reads them.
 const STREAMS_MAX: usize = 16;
@@ -27,20 +31,28 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Admin {
     pub(super) inspect: Arc<dyn Inspect>,
+    pub(super) control: Arc<dyn Control>,
     pub(super) audit: Arc<Audit>,
     /// The description of the API, once all of it is known.
     pub(super) description: Arc<OnceLock<Bytes>>,
     turns: Arc<Semaphore>,
+    pub(super) action_turns: Arc<Semaphore>,
     streams: Arc<Semaphore>,
 }
 
 impl Admin {
-    pub(super) fn new(inspect: Arc<dyn Inspect>, audit: Arc<Audit>) -> Self {
+    pub(super) fn new(
+        inspect: Arc<dyn Inspect>,
+        control: Arc<dyn Control>,
+        audit: Arc<Audit>,
+    ) -> Self {
         Self {
             inspect,
+            control,
             audit,
             description: Arc::default(),
             turns: Arc::new(Semaphore::new(LOOKS_MAX)),
+            action_turns: Arc::new(Semaphore::new(ACTIONS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
     }

@@ -16,6 +16,9 @@ const ADDRESSES_MAX: usize = 1024;
 /// A full bucket has as much as comes in this time.
 const BURST_S: f64 = 3.0;
 
+/// A wrong token counts as so many requests more.
+const GUESS_COST: f64 = 9.0;
+
 /// Who has no bucket of their own has this address's.
 const SHARED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
@@ -56,9 +59,9 @@ impl Rates {
         })
     }
 
-    /// Takes as much as a second brings: guesses at a secret are slow.
+    /// Takes more for a guess at a secret.
     pub(super) fn charge_guess(&self, address: IpAddr) {
-        self.with_bucket(address, |bucket| bucket.left -= self.per_second);
+        self.with_bucket(address, |bucket| bucket.left -= GUESS_COST);
     }
 
     fn with_bucket<T>(&self, address: IpAddr, change: impl FnOnce(&mut Bucket) -> T) -> T {

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::config::plan::{AdminRole, AdminToken};
+use crate::engine::control::{Change, ControlError};
 use crate::engine::status::*;
 use crate::event::Timestamp;
 
@@ -138,6 +139,92 @@ impl Inspect for Canned {
     }
 }
 
+impl Canned {
+    fn acted(&self, act: &str, on: &[&str]) -> Result<Change, ControlError> {
+        self.note(format!("{act} {}", on.join(" ")));
+        match on.first() {
+            Some(&"other") => Err(ControlError::UnknownRoute("other".to_owned())),
+            Some(&"full") => Err(ControlError::NotDone("no space left".to_owned())),
+            Some(&"direct") => Err(ControlError::NotBuffered("direct".to_owned())),
+            Some(&"panic") => panic!("an action panicked"),
+            _ => Ok(Change {
+                changed: true,
+                detail: format!("{act} is done"),
+                ..Change::default()
+            }),
+        }
+    }
+}
+
+impl Control for Canned {
+    fn flush(&self, route: Option<&str>) -> Result<Change, ControlError> {
+        self.acted("flush", route.as_slice())
+    }
+
+    fn pause_route(&self, route: &str) -> Result<Change, ControlError> {
+        self.acted("pause_route", &[route])
+    }
+
+    fn resume_route(&self, route: &str) -> Result<Change, ControlError> {
+        self.acted("resume_route", &[route])
+    }
+
+    fn pause_output(&self, route: &str, output: &str) -> Result<Change, ControlError> {
+        self.acted("pause_output", &[route, output])
+    }
+
+    fn resume_output(&self, route: &str, output: &str) -> Result<Change, ControlError> {
+        self.acted("resume_output", &[route, output])
+    }
+
+    fn retry_output(&self, route: &str, output: &str) -> Result<Change, ControlError> {
+        self.acted("retry_output", &[route, output])
+    }
+
+    fn seal(&self, chunk: &str) -> Result<Change, ControlError> {
+        self.acted("seal", &[chunk])
+    }
+
+    fn retry(&self, chunk: &str) -> Result<Change, ControlError> {
+        self.acted("retry", &[chunk])
+    }
+
+    fn hold(&self, chunk: &str) -> Result<Change, ControlError> {
+        self.acted("hold", &[chunk])
+    }
+
+    fn release(&self, chunk: &str) -> Result<Change, ControlError> {
+        self.acted("release", &[chunk])
+    }
+
+    fn bury(&self, chunk: &str, reason: &str) -> Result<Change, ControlError> {
+        self.acted("bury", &[chunk, reason])
+    }
+
+    fn drop_chunk(&self, chunk: &str, confirm: &str) -> Result<Change, ControlError> {
+        if confirm != chunk {
+            return Err(ControlError::NotConfirmed(chunk.to_owned()));
+        }
+        self.acted("drop_chunk", &[chunk])
+    }
+
+    fn log_filter(&self) -> String {
+        "info".to_owned()
+    }
+
+    fn set_log_filter(&self, filter: &str) -> Result<Change, ControlError> {
+        self.acted("set_log_filter", &[filter])
+    }
+
+    fn drain(&self) -> Result<Change, ControlError> {
+        self.acted("drain", &[])
+    }
+
+    fn stop(&self) -> Result<Change, ControlError> {
+        self.acted("stop", &[])
+    }
+}
+
 fn unreadable(id: &str) -> Unreadable {
     Unreadable {
         what: format!("chunk {id}"),
@@ -190,7 +277,11 @@ async fn served_as(inspect: Canned, plan: AdminPlan) -> Served {
     let server = server.unwrap();
     let address = server.local_addr();
     let (inspect, stop) = (Arc::new(inspect), CancellationToken::new());
-    let running = tokio::spawn(server.run(Arc::<Canned>::clone(&inspect), stop.clone()));
+    let (looks, acts) = (
+        Arc::<Canned>::clone(&inspect),
+        Arc::<Canned>::clone(&inspect),
+    );
+    let running = tokio::spawn(server.run(looks, acts, stop.clone()));
     Served {
         address,
         inspect,
@@ -241,6 +332,16 @@ impl Served {
     async fn get_as(&self, path: &str, secret: &str) -> Answer {
         let line = format!("Authorization: Bearer {secret}\r\n");
         self.request("GET", path, &line).await
+    }
+
+    async fn act(&self, method: &str, path: &str, secret: &str, body: &str) -> Answer {
+        let lines = format!(
+            "Authorization: Bearer {secret}\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        let head = format!("Host: localhost\r\nConnection: close\r\n{lines}\r\n");
+        self.send(&format!("{method} {path} HTTP/1.1\r\n{head}{body}"))
+            .await
     }
 
     fn asked(&self) -> String {
@@ -701,4 +802,151 @@ async fn what_fails_on_the_way_does_not_pass_for_the_whole() {
         served.get("/api/v1/chunks/damaged/export").await.status,
         500
     );
+}
+
+/// Every action: method, path, body, and what the engine is asked for.
+const ACTIONS: [(&str, &str, &str, &str); 16] = [
+    ("POST", "/api/v1/flush", "", "flush "),
+    ("POST", "/api/v1/drain", "", "drain "),
+    ("POST", "/api/v1/stop", "", "stop "),
+    (
+        "PUT",
+        "/api/v1/log-level",
+        r#"{"filter":"warn"}"#,
+        "set_log_filter warn",
+    ),
+    ("POST", "/api/v1/routes/web/flush", "", "flush web"),
+    ("POST", "/api/v1/routes/web/pause", "", "pause_route web"),
+    ("POST", "/api/v1/routes/web/resume", "", "resume_route web"),
+    (
+        "POST",
+        "/api/v1/routes/web/outputs/a%20b/pause",
+        "",
+        "pause_output web a b",
+    ),
+    (
+        "POST",
+        "/api/v1/routes/web/outputs/a/resume",
+        "",
+        "resume_output web a",
+    ),
+    (
+        "POST",
+        "/api/v1/routes/web/outputs/a/retry",
+        "",
+        "retry_output web a",
+    ),
+    ("POST", "/api/v1/chunks/good/seal", "", "seal good"),
+    ("POST", "/api/v1/chunks/good/retry", "", "retry good"),
+    ("POST", "/api/v1/chunks/good/hold", "", "hold good"),
+    ("POST", "/api/v1/chunks/good/release", "", "release good"),
+    (
+        "POST",
+        "/api/v1/chunks/good/bury",
+        r#"{"reason":"bad"}"#,
+        "bury good bad",
+    ),
+    (
+        "POST",
+        "/api/v1/chunks/good/drop",
+        r#"{"confirm":"good"}"#,
+        "drop_chunk good",
+    ),
+];
+
+#[tokio::test]
+async fn an_action_needs_its_role_and_is_done_once_and_written_down() {
+    let acting = operations().into_iter().filter(|(_, who)| *who == "admin");
+    assert_eq!(acting.count(), ACTIONS.len(), "all of them are tried here");
+    for (method, path, body, asked) in ACTIONS {
+        let served = served_as(healthy(), guarded()).await;
+        assert_eq!(served.request(method, path, "").await.status, 401, "{path}");
+        assert_eq!(
+            served.act(method, path, READ, body).await.status,
+            403,
+            "{path}"
+        );
+        assert_eq!(served.asked(), "", "{path}");
+        let answer = served.act(method, path, ADMIN, body).await;
+        assert_eq!((path, answer.status), (path, 200), "{}", answer.body);
+        assert_eq!(answer.json()["changed"], true);
+        assert_eq!(served.asked(), asked);
+        let file = fs::read_to_string(served.data_dir.path().join("audit.log")).unwrap();
+        let last: Value = serde_json::from_str(file.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (&last["who"], &last["status"]),
+            (&"ops".into(), &200.into()),
+            "{last}"
+        );
+        assert_eq!(last["target"], path.replace("%20", " "), "{last}");
+        assert_eq!(last["result"], answer.json()["detail"], "{last}");
+        let parameters = if body.is_empty() {
+            Value::Null
+        } else {
+            body.into()
+        };
+        assert_eq!(last["parameters"], parameters, "{last}");
+        assert!(!file.contains(ADMIN) && !file.contains(READ));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_says_why_and_is_written_down_too() {
+    let served = served(healthy()).await;
+    for (path, body, status) in [
+        ("/api/v1/routes/other/flush", "", 404),
+        ("/api/v1/routes/full/pause", "", 503),
+        ("/api/v1/routes/direct/outputs/a/pause", "", 409),
+        ("/api/v1/chunks/good/drop", r#"{"confirm":"bad"}"#, 422),
+        ("/api/v1/chunks/panic/seal", "", 500),
+    ] {
+        let answer = served.act("POST", path, "", body).await;
+        assert_eq!((path, answer.status), (path, status), "{}", answer.body);
+        let entry = served.get("/api/v1/audit?limit=1").await.json()["entries"][0].clone();
+        assert_eq!(
+            (&entry["target"], &entry["status"]),
+            (&path.into(), &status.into())
+        );
+        assert_eq!(
+            (&entry["who"], &entry["result"]),
+            (&"local".into(), &answer.json()["detail"])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_say_what_is_to_be_done_is_400_and_a_large_one_413() {
+    let served = served(healthy()).await;
+    let long = format!(r#"{{"reason":"{}"}}"#, "x".repeat(129));
+    let large = format!(r#"{{"reason":"{}"}}"#, "x".repeat(70_000));
+    for (path, body, status) in [
+        ("/api/v1/chunks/good/drop", "", 400),
+        ("/api/v1/chunks/good/drop", "{}", 400),
+        (
+            "/api/v1/chunks/good/drop",
+            r#"{"confirm":"good","force":true}"#,
+            400,
+        ),
+        ("/api/v1/chunks/good/bury", r#"{"reason":""}"#, 400),
+        ("/api/v1/chunks/good/bury", &long, 400),
+        ("/api/v1/chunks/good/bury", &large, 413),
+        ("/api/v1/chunks/good/bury", "reason=bad", 400),
+    ] {
+        let answer = served.act("POST", path, "", body).await;
+        assert_eq!((path, answer.status), (path, status), "{}", answer.body);
+    }
+    assert_eq!(served.asked(), "");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_act() {
+    let served = served(healthy()).await;
+    for lines in [
+        "Origin: http://attacker.example\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+    ] {
+        let answer = served.request("POST", "/api/v1/stop", lines).await;
+        assert_eq!((lines, answer.status), (lines, 403));
+    }
+    assert_eq!(served.asked(), "");
 }

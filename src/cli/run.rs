@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{AdminError, AdminServer};
 use crate::clock::Clock;
 use crate::config::plan::Plan;
+use crate::engine::control::Control;
 use crate::engine::reload::Source;
 use crate::engine::status::Inspect;
 use crate::engine::{self, Engine};
@@ -57,7 +58,8 @@ async fn serve(plan: Plan, source: Source, registry: &Registry, clock: Clock) ->
     let admin = match admin_plan {
         Some(admin) => {
             let admin = AdminServer::bind(&admin, &data_dir, clock).await?;
-            Some(start_admin(admin, engine.inspect(), stop_admin.clone()))
+            let (inspect, control) = (engine.inspect(), engine.control());
+            Some(start_admin(admin, inspect, control, stop_admin.clone()))
         }
         None => None,
     };
@@ -73,8 +75,9 @@ async fn serve(plan: Plan, source: Source, registry: &Registry, clock: Clock) ->
 fn start_admin(
     server: AdminServer,
     inspect: Arc<dyn Inspect>,
+    control: Arc<dyn Control>,
     stop: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     tracing::info!(listen = %server.local_addr(), "admin API listens");
-    tokio::spawn(server.run(inspect, stop))
+    tokio::spawn(server.run(inspect, control, stop))
 }

@@ -128,8 +128,7 @@ fn responses(answers: BTreeMap<u16, Value>, problems: &BTreeMap<u16, &'static st
 }
 
 /// Problem details (RFC 9457).
-#[derive(schemars::JsonSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
+#[derive(serde::Serialize, schemars::JsonSchema)]
 struct Problem {
     /// The status code in words.
     title: String,
@@ -139,5 +138,6 @@ struct Problem {
     /// What is wrong, in one line.
     detail: String,
     /// What is behind it, one line each.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<Vec<String>>,
 }

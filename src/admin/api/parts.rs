@@ -1,6 +1,8 @@
 //! The parts of a request that handlers have as arguments, with what is said of them.
 
-use axum::extract::{FromRequestParts, Path, Query};
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use schemars::JsonSchema;
@@ -10,11 +12,20 @@ use serde_json::{Value, json};
 use super::describe::{Schemas, Sketch, Takes};
 use crate::wire::http::Problem;
 
+/// Largest body of a request.
+const BODY_SIZE_MAX: usize = 64 * 1024;
+
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The variable parts of the path.
 pub(in crate::admin) struct At<T>(pub(in crate::admin) T);
 
 /// What follows the question mark.
 pub(in crate::admin) struct Asked<T>(pub(in crate::admin) T);
+
+/// The body, a JSON object; nothing stands for an empty one.
+pub(in crate::admin) struct Given<T>(pub(in crate::admin) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
     type Rejection = Problem;
@@ -37,6 +48,27 @@ impl<T: DeserializeOwned + Send, S: Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Given<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let reading = axum::body::to_bytes(request.into_body(), BODY_SIZE_MAX);
+        let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+        let read = read.map_err(|_| {
+            let detail = "the body did not come in time";
+            Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+        })?;
+        let body = read.map_err(|_| {
+            let detail = format!("a body has at most {BODY_SIZE_MAX} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        })?;
+        let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        serde_json::from_slice(text)
+            .map(Self)
+            .map_err(|error| bad(format!("the body is not what is asked for: {error}")))
+    }
+}
+
 impl<T: JsonSchema> Takes for At<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
         add_parameters::<T>("path", sketch, schemas);
@@ -49,6 +81,21 @@ impl<T: JsonSchema> Takes for Asked<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
         add_parameters::<T>("query", sketch, schemas);
         sketch.fails(400, "The request is not as described here.");
+    }
+}
+
+impl<T: JsonSchema> Takes for Given<T> {
+    fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
+        let schema = schemas.incoming.subschema_for::<T>().to_value();
+        let is_required = schema.get("required").is_some();
+        sketch.body = Some(json!({
+            "required": is_required,
+            "content": { "application/json": { "schema": schema } },
+        }));
+        sketch.fails(400, "The request is not as described here.");
+        sketch.fails(408, "The body did not come in time.");
+        sketch.fails(413, "The body is too large.");
+        sketch.fails(422, "What the body says cannot be.");
     }
 }
 
