@@ -1,9 +1,13 @@
 //! The admin API.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::harness::daemon::Daemon;
+use serde_json::Value;
+
+use crate::harness::certificate;
+use crate::harness::daemon::{self, Daemon};
 use crate::harness::destination::Destination;
 use crate::harness::event::EventId;
 use crate::harness::sender::Sender;
@@ -131,4 +135,160 @@ fn metrics_have_the_names_of_fluent_bit_too_where_they_are_asked_for() {
     for family in guide::families().iter().filter(|family| ours(family)) {
         assert!(metrics.contains(&format!("# TYPE {family} ")), "{family}");
     }
+}
+
+/// A daemon whose destination is away, with 25 events of `app.web` in one queued chunk.
+fn with_a_queued_chunk(site: &Site) -> (Daemon, Destination, String) {
+    let destination = Destination::away(site.address());
+    let daemon = Daemon::start(site, &site.config_to(&destination));
+    Sender::connect(site.forward())
+        .unwrap()
+        .deliver("app.web", &EventId::run(1, 0, 25));
+    let path = "/api/v1/routes/all/chunks?state=queued&key=app.web&output=central&order=newest";
+    let id = wait::until("a chunk to be queued", || {
+        let page = http::get(site.admin(), path).json();
+        page["chunks"][0]["id"].as_str().map(str::to_owned)
+    });
+    (daemon, destination, id)
+}
+
+#[test]
+fn a_chunk_is_taken_away_whole_in_every_form() {
+    let site = Site::new();
+    let (_daemon, _destination, id) = with_a_queued_chunk(&site);
+    let ids = EventId::run(1, 0, 25);
+    let get = |what: &str| http::get(site.admin(), &format!("/api/v1/chunks/{id}/{what}"));
+
+    let lines = get("export").text();
+    let events = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found: Vec<_> = events.map(|event| event["record"]["id"].as_u64()).collect();
+    assert_eq!(found, ids.iter().map(|id| Some(id.0)).collect::<Vec<_>>());
+
+    let packed = get("export?format=msgpack");
+    let mut rest = packed.body();
+    for id in &ids {
+        let event = rmpv::decode::read_value(&mut rest).unwrap();
+        assert_eq!(event[0].as_str(), Some("app.web"));
+        assert_eq!(event[2]["id"].as_u64(), Some(id.0));
+    }
+    assert!(rest.is_empty());
+
+    let one = get(&format!("events?field=id:{}", ids[7].0)).json();
+    assert_eq!(one["events"].as_array().unwrap().len(), 1, "{one}");
+    assert_eq!(one["next"], Value::Null);
+
+    let file = site
+        .data_dir()
+        .join("routes/all")
+        .join(format!("{id}.chunk"));
+    let raw = get("raw");
+    let on_disk = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert_eq!(raw.body(), on_disk);
+}
+
+#[test]
+fn an_operator_holds_and_drops_and_it_is_written_down() {
+    let site = Site::new();
+    let (_daemon, mut destination, id) = with_a_queued_chunk(&site);
+    let act = |action: &str, body: &str| {
+        let path = format!("/api/v1/chunks/{id}/{action}");
+        http::post(site.admin(), &path, "application/json", body.as_bytes())
+    };
+    assert_eq!(act("hold", "").json()["changed"], true);
+    destination.come_back();
+    assert_eq!(act("hold", "").json()["changed"], false);
+    let refused = act("drop", r#"{"confirm":"yes"}"#);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains(&id));
+    let dropped = act("drop", &format!(r#"{{"confirm":"{id}"}}"#));
+    assert_eq!(
+        (dropped.status, &dropped.json()["events"]),
+        (200, &25.into())
+    );
+    assert_eq!(
+        http::get(site.admin(), &format!("/api/v1/chunks/{id}")).status,
+        404
+    );
+    assert_eq!(destination.arrivals().count(), 0);
+
+    let audit = fs::read_to_string(site.data_dir().join("audit.log")).unwrap();
+    let lines = audit
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let done: Vec<_> = lines
+        .map(|line| {
+            (
+                line["action"].as_str().unwrap().to_owned(),
+                line["status"].as_u64(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("hold_chunk", 200),
+        ("hold_chunk", 200),
+        ("drop_chunk", 422),
+        ("drop_chunk", 200),
+    ];
+    assert_eq!(
+        done,
+        expected.map(|(action, status)| (action.to_owned(), Some(status)))
+    );
+}
+
+#[test]
+fn a_certificate_and_a_token_are_asked_for_over_tls() {
+    let site = Site::new();
+    let destination = Destination::away(site.address());
+    for name in ["localhost", "operator", "stranger"] {
+        certificate::make(&site, name);
+    }
+    let secret = "admin-0123456789abcdef";
+    let config = site.config_to(&destination).replace(
+        &format!("admin: {{ listen: \"{}\" }}", site.admin()),
+        &format!(
+            "admin:
+  listen: \"{}\"
+  tls: {{ cert_path: localhost.pem, key_path: localhost.key, client_ca_path: operator.pem }}
+  tokens: {{ ops: {{ role: admin, secret: {secret} }} }}",
+            site.admin()
+        ),
+    );
+    let daemon = Daemon::spawn(&site, &config, Command::new(daemon::binary()));
+    let curl = |arguments: &[&str]| {
+        let port = site.admin().port();
+        let mut command = Command::new(tools::find("curl"));
+        command
+            .current_dir(site.folder())
+            .args(["-sS", "--retry", "20", "--retry-connrefused"]);
+        command.args([
+            "--cacert",
+            "localhost.pem",
+            "-w",
+            "%{http_code}",
+            "-o",
+            "answer",
+        ]);
+        command.args([
+            "--resolve",
+            &format!("localhost:{port}:{}", site.admin().ip()),
+        ]);
+        command
+            .args(arguments)
+            .arg(format!("https://localhost:{port}/api/v1/caller"));
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let operator = ["--cert", "operator.pem", "--key", "operator.key"];
+    let stranger = ["--cert", "stranger.pem", "--key", "stranger.key"];
+    let token = format!("Authorization: Bearer {secret}");
+    let with_token = ["-H", token.as_str()];
+    assert_eq!(curl(&[&operator[..], &with_token].concat()), "200");
+    let answer = fs::read_to_string(site.path("answer")).unwrap();
+    assert!(answer.contains(r#""who":"ops""#), "{answer}");
+    assert_eq!(curl(&operator), "401");
+    assert_eq!(curl(&[&stranger[..], &with_token].concat()), "000");
+    assert_eq!(curl(&with_token), "000");
+    assert!(!daemon.log_text().contains(secret));
 }

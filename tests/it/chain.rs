@@ -1,19 +1,17 @@
 //! A Forebay behind a Forebay.
 
-use std::fs;
-
 use crate::harness::daemon::Daemon;
 use crate::harness::destination::Destination;
 use crate::harness::event::EventId;
 use crate::harness::sender::Sender;
-use crate::harness::{site::Site, wait};
+use crate::harness::{certificate, site::Site, wait};
 
 #[test]
 fn a_forebay_sends_to_another_over_tls_with_keys_users_and_certificates() {
     let (edge_site, central_site) = (Site::new(), Site::new());
     let destination = Destination::listen(edge_site.address());
-    make_certificate(&edge_site, "edge");
-    make_certificate(&edge_site, "central");
+    certificate::make(&edge_site, "edge");
+    certificate::make(&edge_site, "central");
     let folder = edge_site.folder().display().to_string();
     let central_config = central_site.config_to(&destination).replace(
         "type: forward, listen",
@@ -57,15 +55,4 @@ outputs:
     sender.deliver("app", &ids[500..]);
     let _central = Daemon::start(&central_site, &central_config);
     destination.arrivals().wait_for(&ids);
-}
-
-/// A certificate for `name` that is its own authority, and its key.
-fn make_certificate(site: &Site, name: &str) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    fs::write(site.path(&format!("{name}.pem")), made.cert.pem()).unwrap();
-    fs::write(
-        site.path(&format!("{name}.key")),
-        made.signing_key.serialize_pem(),
-    )
-    .unwrap();
 }

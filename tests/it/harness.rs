@@ -1,6 +1,7 @@
 //! What the tests stand on: the daemon as a process, senders and destinations as sockets, and a
 //! ledger of what was acknowledged and what arrived.
 
+pub(crate) mod certificate;
 pub(crate) mod daemon;
 pub(crate) mod destination;
 pub(crate) mod event;

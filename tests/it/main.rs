@@ -28,4 +28,5 @@ mod readme;
 mod recount;
 mod reload;
 mod retry;
+mod schemathesis;
 mod stopping;

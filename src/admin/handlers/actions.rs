@@ -21,16 +21,17 @@ use crate::wire::http::Problem;
 /// Longest reason, in characters; at most four bytes each, so that the engine takes all of them.
 const REASON_LEN_MAX: usize = 128;
 
-/// What the engine does, to something of this name.
-type Act = fn(&dyn Control, &str) -> Result<Change, ControlError>;
+/// What the engine does.
+type Act = fn(&dyn Control) -> Result<Change, ControlError>;
+
+/// What it does to something of this name.
+type ActOn = fn(&dyn Control, &str) -> Result<Change, ControlError>;
+
+/// What it does to an output of a route.
+type ActOnOutput = fn(&dyn Control, &str, &str) -> Result<Change, ControlError>;
 
 /// Path, name, summary, and what is done to the daemon.
-const TO_DAEMON: [(
-    &str,
-    &str,
-    &str,
-    fn(&dyn Control) -> Result<Change, ControlError>,
-); 3] = [
+const TO_DAEMON: [(&str, &str, &str, Act); 3] = [
     (
         "/api/v1/flush",
         "flush",
@@ -52,7 +53,7 @@ const TO_DAEMON: [(
 ];
 
 /// The same, done to a route.
-const TO_ROUTES: [(&str, &str, &str, Act); 3] = [
+const TO_ROUTES: [(&str, &str, &str, ActOn); 3] = [
     (
         "/api/v1/routes/{route}/flush",
         "flush_route",
@@ -74,8 +75,6 @@ const TO_ROUTES: [(&str, &str, &str, Act); 3] = [
 ];
 
 /// The same, done to an output of a route.
-type ActOnOutput = fn(&dyn Control, &str, &str) -> Result<Change, ControlError>;
-
 const TO_OUTPUTS: [(&str, &str, &str, ActOnOutput); 3] = [
     (
         "/api/v1/routes/{route}/outputs/{output}/pause",
@@ -97,7 +96,8 @@ const TO_OUTPUTS: [(&str, &str, &str, ActOnOutput); 3] = [
     ),
 ];
 
-const TO_CHUNKS: [(&str, &str, &str, Act); 4] = [
+/// The same, done to a chunk.
+const TO_CHUNKS: [(&str, &str, &str, ActOn); 4] = [
     (
         "/api/v1/chunks/{id}/seal",
         "seal_chunk",
@@ -129,7 +129,7 @@ pub(super) fn add(api: &mut Api) {
         api.add(
             Operation::act(path, id, summary),
             move |State(admin): State<Admin>, caller: Caller| {
-                admin.act(Deed::new(caller, id, path), move |control| act(control))
+                admin.act(Deed::new(caller, id, path), act)
             },
         );
     }

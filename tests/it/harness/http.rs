@@ -38,6 +38,11 @@ impl Response {
         self.message.header(name)
     }
 
+    /// The body.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.message.body
+    }
+
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.message.body).into_owned()
