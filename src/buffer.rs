@@ -21,6 +21,7 @@ mod route_buffer;
 mod router;
 mod split;
 mod stats;
+mod tap;
 
 pub use dead_letters::DeadLetterBounds;
 pub use direct::{Direct, PassOn, Passing};
@@ -34,6 +35,7 @@ pub(crate) use route_buffer::unhurried;
 pub use route_buffer::{Evict, RouteBuffer};
 pub use router::Router;
 pub use stats::{DropCounts, HeldBack, IntakeStats, RouteStats};
+pub use tap::{PER_SECOND_MAX, Passed, TAPS_MAX, TapError, TapFilter, Tapped, Taps};
 
 /// A batch as an input has it: events of one tag.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +155,8 @@ pub trait Accept: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Intake {
     lead: Arc<Lead>,
+    /// The input that it is for, and who looks at what comes by it.
+    tapped: Option<(Arc<str>, Arc<Taps>)>,
 }
 
 impl Intake {
@@ -160,13 +164,30 @@ impl Intake {
     #[must_use]
     pub fn new(accept: Arc<dyn Accept>) -> Self {
         let lead = Arc::new(Lead::to(accept));
-        Self { lead }
+        Self { lead, tapped: None }
     }
 
     /// Hands its batches, and those of its clones, to `accept` from now on. Batches that are on their
     /// way go there to their end.
     pub fn lead_to(&self, accept: Arc<dyn Accept>) -> Left {
         self.lead.turn_to(accept)
+    }
+
+    /// The same way in for the input called `input`, at which `taps` can look.
+    #[must_use]
+    pub fn of_input(&self, input: &Arc<str>, taps: &Arc<Taps>) -> Self {
+        Self {
+            lead: Arc::clone(&self.lead),
+            tapped: Some((Arc::clone(input), Arc::clone(taps))),
+        }
+    }
+
+    fn show(&self, batches: &[Incoming<'_>]) {
+        if let Some((input, taps)) = &self.tapped
+            && taps.is_on()
+        {
+            taps.came(input, batches);
+        }
     }
 
     /// Takes one batch in. When this returns `Ok`, all of it is appended (but perhaps not yet
@@ -183,7 +204,12 @@ impl Intake {
             match way.accept.accept(batch).await {
                 // Its route is gone, but the daemon is not: there is another way now.
                 Err(Refused::Stopping) if !self.lead.is(&way) => {}
-                done => return done,
+                done => {
+                    if done.is_ok() {
+                        self.show(&[batch]);
+                    }
+                    return done;
+                }
             }
         }
     }
@@ -196,7 +222,9 @@ impl Intake {
     /// malformed, a repeat, or there is no room. [`Self::accept`] finds out.
     #[must_use]
     pub fn accept_ready(&self, batches: &[Incoming<'_>]) -> Option<Ready> {
-        self.lead.now().accept.accept_ready(batches)
+        let ready = self.lead.now().accept.accept_ready(batches)?;
+        self.show(&batches[..ready.batch_count]);
+        Some(ready)
     }
 }
 

@@ -32,12 +32,16 @@ mod filters;
 mod generation;
 mod health;
 mod holding;
+pub mod hub;
 mod inputs;
 mod inspect;
 mod notify;
 mod observe;
 mod open;
+mod orders;
+pub mod orphans;
 mod outputs;
+mod rates;
 pub mod reload;
 #[cfg(test)]
 mod rig;
@@ -48,6 +52,8 @@ mod signals;
 mod slot;
 pub mod status;
 mod topology;
+pub mod verify;
+pub mod watch;
 
 use build::{OpenRoute, Tools};
 use control::{Control, Controller};
@@ -64,6 +70,7 @@ use route::RunningRoute;
 use signals::{Signal, Signals};
 use status::{EnginePhase, Inspect};
 use topology::Topology;
+use watch::Watch;
 
 /// An engine that has recovered what is on disk and holds its sockets, but takes nothing in yet.
 pub struct Engine {
@@ -130,6 +137,12 @@ impl Engine {
     #[must_use]
     pub fn inspect(&self) -> Arc<dyn Inspect> {
         Arc::clone(&self.inspector) as Arc<dyn Inspect>
+    }
+
+    /// Listens in, for as long as anybody wants to.
+    #[must_use]
+    pub fn watch(&self) -> Arc<dyn Watch> {
+        Arc::clone(&self.inspector) as Arc<dyn Watch>
     }
 
     /// Changes the engine while it runs, for as long as anybody wants to.

@@ -105,12 +105,17 @@ fn problem(refused: &ControlError) -> Problem {
     let status = match refused {
         ControlError::UnknownRoute(_)
         | ControlError::UnknownOutput { .. }
-        | ControlError::UnknownChunk(_) => StatusCode::NOT_FOUND,
-        ControlError::WrongState { .. } | ControlError::NotBuffered(_) => StatusCode::CONFLICT,
-        ControlError::NotConfirmed(_) | ControlError::BadReason | ControlError::BadFilter(_) => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
-        ControlError::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
+        | ControlError::UnknownChunk(_)
+        | ControlError::UnknownOrphan(_) => StatusCode::NOT_FOUND,
+        ControlError::WrongState { .. }
+        | ControlError::NotBuffered(_)
+        | ControlError::TooManyHeld(_) => StatusCode::CONFLICT,
+        ControlError::NotConfirmed(_)
+        | ControlError::BadReason
+        | ControlError::BadFilter(_)
+        | ControlError::BadPattern(_)
+        | ControlError::NoRouteNamed => StatusCode::UNPROCESSABLE_ENTITY,
+        ControlError::Busy(_) | ControlError::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     Problem::new(status, refused.to_string())
 }

@@ -10,8 +10,10 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::config::plan::{AdminRole, AdminToken};
-use crate::engine::control::{Change, ControlError};
+use crate::engine::control::{Change, ControlError, DeadSelection, ReplayReport, ReplayTo};
+use crate::engine::orphans::OrphanReport;
 use crate::engine::status::*;
+use crate::engine::verify::VerifyReport;
 use crate::event::Timestamp;
 
 const READ: &str = "read-0123456789abcdef";
@@ -214,6 +216,52 @@ impl Control for Canned {
 
     fn set_log_filter(&self, filter: &str) -> Result<Change, ControlError> {
         self.acted("set_log_filter", &[filter])
+    }
+
+    fn replay(&self, chunk: &str, _: &ReplayTo) -> Result<Change, ControlError> {
+        self.acted("replay", &[chunk])
+    }
+
+    fn replay_route(
+        &self,
+        route: &str,
+        _: &DeadSelection,
+        _: &ReplayTo,
+    ) -> Result<ReplayReport, ControlError> {
+        Err(ControlError::UnknownRoute(route.to_owned()))
+    }
+
+    fn replays(&self) -> Vec<ReplayReport> {
+        Vec::new()
+    }
+
+    fn cancel_replay(&self, id: u64) -> Result<Change, ControlError> {
+        self.acted("cancel_replay", &[&id.to_string()])
+    }
+
+    fn drop_dead(
+        &self,
+        route: &str,
+        _: &DeadSelection,
+        confirm: &str,
+    ) -> Result<Change, ControlError> {
+        self.acted("drop_dead", &[route, confirm])
+    }
+
+    fn orphans(&self) -> Vec<OrphanReport> {
+        Vec::new()
+    }
+
+    fn adopt_orphan(&self, name: &str, _: &ReplayTo) -> Result<Change, ControlError> {
+        self.acted("adopt_orphan", &[name])
+    }
+
+    fn drop_orphan(&self, name: &str, confirm: &str) -> Result<Change, ControlError> {
+        self.acted("drop_orphan", &[name, confirm])
+    }
+
+    fn verify(&self, _: Option<&str>) -> Result<VerifyReport, ControlError> {
+        Ok(VerifyReport::default())
     }
 
     fn drain(&self) -> Result<Change, ControlError> {

@@ -47,7 +47,7 @@ impl Router {
         let Some(buffer) = self.routes.get(route) else {
             return self.unmatched(batch);
         };
-        Self::accepted(buffer, batch).await
+        self.accepted(buffer, batch).await
     }
 
     /// Hands plain entries, of which each is an event, to the dead letters of the route at a place.
@@ -71,14 +71,27 @@ impl Router {
 
     async fn route(&self, batch: Incoming<'_>) -> Result<Pending, Refused> {
         match self.routes.route(batch.tag) {
-            Some(buffer) => Self::accepted(buffer, batch).await,
+            Some(buffer) => self.accepted(buffer, batch).await,
             None => self.unmatched(batch),
         }
     }
 
-    async fn accepted(buffer: &Arc<RouteBuffer>, batch: Incoming<'_>) -> Result<Pending, Refused> {
+    /// Shows what a route has stored to whoever looks.
+    fn show(&self, buffer: &RouteBuffer, batches: &[Incoming<'_>]) {
+        let taps = &self.stats.taps;
+        if taps.is_on() {
+            taps.stored(&buffer.name, batches);
+        }
+    }
+
+    async fn accepted(
+        &self,
+        buffer: &Arc<RouteBuffer>,
+        batch: Incoming<'_>,
+    ) -> Result<Pending, Refused> {
         let since = buffer.clock.monotonic();
         let stored = buffer.accept(batch).await?;
+        self.show(buffer, &[batch]);
         Ok(pending(Arc::clone(buffer), stored, since))
     }
 
@@ -107,6 +120,7 @@ impl Accept for Router {
         let buffer = Arc::clone(self.routes.route(tag)?);
         let since = buffer.clock.monotonic();
         let stored = buffer.accept_ready(&batches[..count])?;
+        self.show(&buffer, &batches[..stored.batch_count]);
         let durable = async move {
             let synced = stored.receipt.await;
             synced.map_err(|error| buffer.not_durable(&error))?;

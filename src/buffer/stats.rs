@@ -3,8 +3,12 @@
 //! Counters only grow. They start at zero with the process: what is on disk is counted by the
 //! store, from the files.
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
+
+use super::tap::Taps;
 
 use super::latencies::Latencies;
 
@@ -66,8 +70,29 @@ pub struct RouteStats {
     pub events_repeated: AtomicU64,
     /// Batches remembered at this moment.
     pub batches_remembered: AtomicU64,
+    /// Events of dead letters that were stored again.
+    pub events_replayed: AtomicU64,
     /// Senders held back at this moment; kept by [`RouteStats::hold_back`].
     senders_waiting: AtomicU64,
+    on_full: OnFull,
+}
+
+/// Who is told that a route is full.
+#[derive(Default)]
+struct OnFull(OnceLock<Box<dyn Fn(bool) + Send + Sync>>);
+
+impl OnFull {
+    fn tell(&self, is_full: bool) {
+        if let Some(told) = self.0.get() {
+            told(is_full);
+        }
+    }
+}
+
+impl fmt::Debug for OnFull {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("OnFull")
+    }
 }
 
 /// Chunks, or parts of them, that were deleted undelivered.
@@ -84,7 +109,12 @@ pub struct DropCounts {
 impl DropCounts {
     /// Counts one.
     pub fn count(&self, event_count: u64, byte_count: u64) {
-        self.chunks.fetch_add(1, Relaxed);
+        self.count_many(1, event_count, byte_count);
+    }
+
+    /// Counts several.
+    pub fn count_many(&self, chunk_count: u64, event_count: u64, byte_count: u64) {
+        self.chunks.fetch_add(chunk_count, Relaxed);
         self.events.fetch_add(event_count, Relaxed);
         self.bytes.fetch_add(byte_count, Relaxed);
     }
@@ -95,6 +125,8 @@ impl DropCounts {
 pub struct IntakeStats {
     /// Events whose tag no route matches: acknowledged, and gone.
     pub events_unmatched: AtomicU64,
+    /// Who looks at what passes.
+    pub taps: Arc<Taps>,
 }
 
 /// A sender is held back as long as this lives.
@@ -132,8 +164,17 @@ impl RouteStats {
 
     /// Counts a sender as waiting until the returned value is dropped, also when its future is.
     pub fn hold_back(&self) -> HeldBack<'_> {
-        self.senders_waiting.fetch_add(1, Relaxed);
+        if self.senders_waiting.fetch_add(1, Relaxed) == 0 {
+            self.on_full.tell(true);
+        }
         HeldBack { stats: self }
+    }
+
+    /// Has `told` called when the first sender is held back (with true), and when the last of them
+    /// goes on. Once for each route.
+    pub fn watch_full(&self, told: impl Fn(bool) + Send + Sync + 'static) {
+        // The first stays.
+        let _ = self.on_full.0.set(Box::new(told));
     }
 
     /// Senders held back at this moment.
@@ -145,7 +186,9 @@ impl RouteStats {
 
 impl Drop for HeldBack<'_> {
     fn drop(&mut self) {
-        self.stats.senders_waiting.fetch_sub(1, Relaxed);
+        if self.stats.senders_waiting.fetch_sub(1, Relaxed) == 1 {
+            self.stats.on_full.tell(false);
+        }
     }
 }
 

@@ -13,13 +13,15 @@ use tokio_util::task::TaskTracker;
 use super::direct::DirectWay;
 use super::health::Faults;
 use super::holding::{Holding, Tally};
+use super::hub::Hub;
 use super::observe::{DeadLetterState, RouteState};
 use super::open::{Error, report};
+use super::orders::Orders;
 use super::outputs::Outputs;
 use super::room::Parked;
 use super::route::{Destination, Dropper, Ended, LastResorts, RunningRoute};
 use super::seat::Seat;
-use crate::buffer::{DeadLetterBounds, Direct, Evict, PassOn, Repeats, Room, RouteBuffer};
+use crate::buffer::{DeadLetterBounds, Direct, Evict, PassOn, Repeats, Room, RouteBuffer, Taps};
 use crate::catalog::Catalog;
 use crate::chunk_key::Zone;
 use crate::clock::{Clock, random_u64};
@@ -37,6 +39,12 @@ pub(super) struct Tools {
     /// What plugins of one type share.
     pub(super) commons: Commons,
     pub(super) faults: Arc<Faults>,
+    /// Told of what happens.
+    pub(super) hub: Arc<Hub>,
+    /// What the operator has said, and is still to be so.
+    pub(super) orders: Arc<Orders>,
+    /// Who looks at what passes.
+    pub(super) taps: Arc<Taps>,
     /// Cancelled when senders are to be taken no more events from.
     pub(super) stopping: CancellationToken,
 }
@@ -115,7 +123,7 @@ impl Tools {
         repeats: Option<Arc<Repeats>>,
     ) -> RouteState {
         let plan = driven.plan;
-        RouteState::new(
+        let state = RouteState::new(
             plan.name.as_str().into(),
             self.clock,
             plan.outputs.clone(),
@@ -124,7 +132,8 @@ impl Tools {
             Arc::clone(&self.faults),
             plan.buffer.ordered,
             driven.scheduler(),
-        )
+        );
+        state.telling(&self.hub)
     }
 
     /// A generation of the route after `before`, if there was one, with other settings or with outputs
@@ -204,6 +213,8 @@ impl Tools {
             closing: CancellationToken::new(),
             settled: Notify::new(),
         };
+        self.orders.apply(&route);
+        route.tell_when_full();
         let age_max = plan.buffer.dead_letter_max_age;
         OpenRoute {
             plan: plan.clone(),

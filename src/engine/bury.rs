@@ -12,7 +12,8 @@ use forebay_storage::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::route::{RunningRoute, share_of};
+use super::hub::What;
+use super::route::{Destination, RunningRoute, share_of};
 use crate::buffer::{DeadLetterBounds, DropCounts};
 use crate::clock::Clock;
 use crate::config::plan::GivenUp;
@@ -124,8 +125,30 @@ impl RunningRoute {
             Cause::Operator => &stats.events_buried_by_operator,
         };
         counter.fetch_add(events, Relaxed);
+        self.tell_given_up(to, burial, info.id, events);
         to.stats.rejected(events);
         Ok(())
+    }
+
+    fn tell_given_up(&self, to: &Destination, burial: &Burial, id: ChunkId, events: u64) {
+        let reason = burial.cause.word().to_owned();
+        let is_dropped = self.is_dropped(burial.cause);
+        self.state.tell(id, |route, chunk| match is_dropped {
+            true => What::ChunkDropped {
+                route,
+                chunk,
+                events,
+                reason,
+            },
+            false => What::ChunkBuried {
+                route,
+                output: to.name.to_string(),
+                chunk,
+                events,
+                reason,
+                answer: burial.retry.last_reason.clone(),
+            },
+        });
     }
 
     fn not_buried(&self, claim: Claim, burial: &Burial, error: &BuryError) {

@@ -9,18 +9,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::orphans::OrphanReport;
 use super::status::ChunkState;
+use super::verify::VerifyReport;
 
 mod chunks;
 mod controller;
 mod daemon;
+mod dead;
+mod orphans;
+mod replays;
 mod routes;
 #[cfg(test)]
 mod tests;
 
 pub(super) use controller::Controller;
+pub use replays::ReplayReport;
+pub(super) use replays::Replays;
 
 /// Most bytes of the reason that a chunk is buried for.
 pub const REASON_LEN_MAX: usize = 512;
@@ -110,6 +117,76 @@ pub trait Control: Send + Sync + 'static {
     /// [`ControlError::WrongState`] while it is in flight.
     fn drop_chunk(&self, chunk: &str, confirm: &str) -> Result<Change, ControlError>;
 
+    /// Delivers a dead letter after all: stores its events again, as a chunk that is owed to the
+    /// output that did not take it, or to what `to` names, then deletes it.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownChunk`], [`ControlError::WrongState`] unless it is a dead letter,
+    /// [`ControlError::UnknownRoute`], [`ControlError::UnknownOutput`] also if the output that did
+    /// not take it is no more, [`ControlError::NotDone`]: it is as it was.
+    fn replay(&self, chunk: &str, to: &ReplayTo) -> Result<Change, ControlError>;
+
+    /// Begins to do so with all dead letters of a route, or some of them; see
+    /// [`replays`](Self::replays) for how it gets on. Those that cannot be replayed stay.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownRoute`], [`ControlError::UnknownOutput`],
+    /// [`ControlError::BadPattern`], [`ControlError::Busy`].
+    fn replay_route(
+        &self,
+        route: &str,
+        which: &DeadSelection,
+        to: &ReplayTo,
+    ) -> Result<ReplayReport, ControlError>;
+
+    /// The replays since the start, the newest first; old ones are forgotten.
+    fn replays(&self) -> Vec<ReplayReport>;
+
+    /// Ends a replay after the dead letter that it is at.
+    ///
+    /// # Errors
+    /// None so far: one that has ended, or never was, changes nothing.
+    fn cancel_replay(&self, id: u64) -> Result<Change, ControlError>;
+
+    /// Deletes all dead letters of a route, or some of them. `confirm` must be the route's name.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownRoute`], [`ControlError::NotConfirmed`],
+    /// [`ControlError::BadPattern`], [`ControlError::NotDone`].
+    fn drop_dead(
+        &self,
+        route: &str,
+        which: &DeadSelection,
+        confirm: &str,
+    ) -> Result<Change, ControlError>;
+
+    /// What is on disk and owed to nobody that runs: routes and outputs that the configuration does
+    /// not name any more.
+    fn orphans(&self) -> Vec<OrphanReport>;
+
+    /// Makes an orphan's chunks chunks of the route that `to` names, owed to its outputs or to the
+    /// one that is named, and its dead letters dead letters of that route.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownOrphan`], [`ControlError::NoRouteNamed`],
+    /// [`ControlError::UnknownRoute`], [`ControlError::UnknownOutput`],
+    /// [`ControlError::NotBuffered`], [`ControlError::NotDone`]: what could not be adopted is an
+    /// orphan as before.
+    fn adopt_orphan(&self, name: &str, to: &ReplayTo) -> Result<Change, ControlError>;
+
+    /// Deletes an orphan. `confirm` must be its name.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownOrphan`], [`ControlError::NotConfirmed`].
+    fn drop_orphan(&self, name: &str, confirm: &str) -> Result<Change, ControlError>;
+
+    /// Reads every chunk of a route, or of all, and compares all checksums. Takes as long as the
+    /// disk needs for that; changes nothing, and holds nobody up.
+    ///
+    /// # Errors
+    /// [`ControlError::UnknownRoute`].
+    fn verify(&self, route: Option<&str>) -> Result<VerifyReport, ControlError>;
+
     /// Which logs are written.
     fn log_filter(&self) -> String;
 
@@ -148,6 +225,34 @@ pub struct Change {
     pub bytes: u64,
 }
 
+/// Where a dead letter goes again; what is not said is as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplayTo {
+    /// The route that delivers it; its own, if none is named.
+    pub route: Option<String>,
+    /// The output that it is owed to; the one that did not take it, if none is named.
+    pub output: Option<String>,
+}
+
+/// Which dead letters of a route are meant: those that fit all that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadSelection {
+    /// Those that this output did not take.
+    pub output: Option<String>,
+    /// Those with this text in their reason, or in the destination's answer.
+    pub reason: Option<String>,
+    /// Their events whose tag fits this pattern; the others stay.
+    pub tag: Option<String>,
+    /// Those that have been dead for so long.
+    pub older_than_s: Option<u64>,
+    /// Those that have not been dead for so long.
+    pub newer_than_s: Option<u64>,
+    /// At most so many, the oldest.
+    pub limit: Option<u64>,
+}
+
 /// Why an action was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
@@ -165,6 +270,12 @@ pub enum ControlError {
     /// No chunk has this id, or it is gone.
     #[error("there is no chunk `{0}`")]
     UnknownChunk(String),
+    /// There is no such orphan.
+    #[error("there is no orphan `{0}`")]
+    UnknownOrphan(String),
+    /// It has to be said which route adopts.
+    #[error("name the route that adopts it")]
+    NoRouteNamed,
     /// The chunk is not in a state in which this can be done.
     #[error("chunk {id} is {state}: {needs}")]
     WrongState {
@@ -187,6 +298,15 @@ pub enum ControlError {
     /// This is no log filter.
     #[error("{0}")]
     BadFilter(String),
+    /// This is no pattern of tags.
+    #[error("{0}")]
+    BadPattern(String),
+    /// So many are held already.
+    #[error("{0} chunks are held already")]
+    TooManyHeld(usize),
+    /// It is being done as often as it may be at a time.
+    #[error("{0}")]
+    Busy(&'static str),
     /// It could not be done, or only in part: the disk or the daemon's state forbids it.
     #[error("{0}")]
     NotDone(String),

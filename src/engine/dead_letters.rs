@@ -22,7 +22,9 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
+pub(super) use change::copy;
 pub use change::{Changed, Destinations, delete, replay};
+pub(super) use offline::options as unbounded;
 pub use offline::{Offline, Totals};
 pub use selection::Selection;
 
@@ -78,7 +80,7 @@ impl DeadLetter {
         }
     }
 
-    fn of_info(info: &ChunkInfo) -> Self {
+    pub(super) fn of_info(info: &ChunkInfo) -> Self {
         Self {
             id: info.id,
             route: info.meta.route.to_string(),

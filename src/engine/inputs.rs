@@ -272,7 +272,7 @@ fn context(
 ) -> InputContext {
     InputContext {
         name: Arc::clone(&handle.name),
-        intake: intake.clone(),
+        intake: intake.of_input(&handle.name, &tools.taps),
         stats: Arc::clone(&handle.stats),
         stop: stop.clone(),
         clock: tools.clock,

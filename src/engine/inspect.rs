@@ -7,9 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use forebay_storage::{ChunkId, ChunkInfo, Phase, QUARANTINE_DIR, Route, Store};
 
+use super::control::Replays;
 use super::filters::FilterHandle;
 use super::health::Faults;
+use super::hub::Hub;
 use super::inputs::InputHandle;
+use super::orders::Orders;
+use super::orphans::Orphans;
+use super::rates::{Rates, RouteRates};
 use super::reload::ReloadStats;
 use super::route::{Destination, RunningRoute, lock};
 use super::status::{
@@ -46,6 +51,11 @@ pub(super) struct Inspector {
     pub(super) intake_stats: Arc<IntakeStats>,
     pub(super) faults: Arc<Faults>,
     pub(super) reloads: Arc<ReloadStats>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) orders: Arc<Orders>,
+    pub(super) replays: Replays,
+    pub(super) orphans: Orphans,
+    pub(super) rates: Rates,
 }
 
 impl Inspector {
@@ -192,9 +202,10 @@ impl Inspector {
 
     fn route_reports(&self, live: &Topology) -> Vec<RouteReport> {
         let now = self.clock.now();
-        let routes = live.routes.iter().zip(&live.plans);
+        let rates = self.rates.of(now.monotonic, live);
+        let routes = live.routes.iter().zip(&live.plans).zip(&rates);
         routes
-            .map(|(route, plan)| route_report(now, route, plan))
+            .map(|((route, plan), rates)| route_report(now, route, plan, rates))
             .collect()
     }
 
@@ -216,6 +227,8 @@ impl Inspector {
     }
 
     fn snapshot(&self) -> Snapshot {
+        // A scrape takes a note for the rates, too.
+        self.rates.of(self.clock.now().monotonic, &self.live.now());
         let catalog = self.catalog.stats();
         let live = self.live.now();
         Snapshot {
@@ -235,6 +248,7 @@ impl Inspector {
             open_files_max: count(self.open_files_max),
             quarantined: self.store.quarantined().ok(),
             damages: self.faults.damage_count(),
+            happenings_missed: self.hub.missed(),
             catalog: CatalogSample {
                 is_enabled: catalog.is_enabled,
                 updates: catalog.updates,
@@ -361,9 +375,16 @@ fn filter_sample(filter: &FilterHandle) -> FilterSample {
     }
 }
 
-fn route_report(now: Now, route: &RunningRoute, plan: &RoutePlan) -> RouteReport {
+fn route_report(
+    now: Now,
+    route: &RunningRoute,
+    plan: &RoutePlan,
+    rates: &RouteRates,
+) -> RouteReport {
     let held = Held::by(route);
     let is_paused = route.state.scheduler().is_route_stopped();
+    let waiting_events = held.staged.events + held.queued.events + held.in_flight.events;
+    let limit_bytes = plan.buffer.total_limit_size;
     let outputs = route.destinations.iter().enumerate();
     RouteReport {
         name: plan.name.clone(),
@@ -382,8 +403,13 @@ fn route_report(now: Now, route: &RunningRoute, plan: &RoutePlan) -> RouteReport
         oldest_chunk_created: held.oldest_created_ns.map(Moment),
         senders_waiting: route.stats.senders_waiting(),
         paused: is_paused,
+        used_bytes: held.used_bytes,
+        rate_in: rates.events_in,
+        rate_out: rates.slowest_out(),
+        time_to_full_s: rates.time_to_full_s(held.used_bytes, limit_bytes),
+        time_to_empty_s: rates.time_to_empty_s(waiting_events),
         outputs: outputs
-            .map(|(index, to)| destination_report(now, route, index, to))
+            .map(|(index, to)| destination_report(now, route, index, to, rates))
             .collect(),
     }
 }
@@ -393,6 +419,7 @@ fn destination_report(
     route: &RunningRoute,
     index: usize,
     to: &Destination,
+    rates: &RouteRates,
 ) -> DestinationReport {
     let stats = &to.stats;
     let scheduler = route.state.scheduler();
@@ -408,6 +435,7 @@ fn destination_report(
         owed_chunks: count(scheduler.owed_count(index)),
         in_flight: count(scheduler.in_flight_count(index)),
         paused: scheduler.is_destination_stopped(index),
+        rate: rates.events_out.get(index).copied().unwrap_or(0.0),
         breaker_is_open: scheduler.is_open(index),
         next_attempt,
         chunks_delivered: stats.chunks_delivered.load(Relaxed),

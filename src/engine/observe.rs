@@ -10,6 +10,7 @@ use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer, Phase, Reader,
 use tokio::sync::Notify;
 
 use super::health::Faults;
+use super::hub::{Hub, What};
 use crate::buffer::{Repeats, Room};
 use crate::clock::Clock;
 use crate::config::plan::Ordered;
@@ -29,6 +30,8 @@ pub(super) struct RouteState {
     /// `None` if no batch is recognised when it comes again.
     pub(super) repeats: Option<Arc<Repeats>>,
     pub(super) faults: Arc<Faults>,
+    /// Told of what happens.
+    pub(super) hub: Arc<Hub>,
     ordered: Ordered,
     scheduler: Mutex<Scheduler>,
     /// Retry history from before the start, of chunks not queued yet.
@@ -58,6 +61,7 @@ impl RouteState {
             room,
             repeats,
             faults,
+            hub: Arc::default(),
             ordered,
             scheduler: Mutex::new(scheduler),
             history: Mutex::default(),
@@ -68,6 +72,18 @@ impl RouteState {
     /// The same, with destinations that have changed since the state before.
     pub(super) fn renewed(self, renewed: HashSet<usize>) -> Self {
         Self { renewed, ..self }
+    }
+
+    /// The same, which tells `hub` of what happens.
+    pub(super) fn telling(self, hub: &Arc<Hub>) -> Self {
+        let hub = Arc::clone(hub);
+        Self { hub, ..self }
+    }
+
+    /// Tells of something about a chunk, if anybody listens.
+    pub(super) fn tell(&self, chunk: ChunkId, what: impl FnOnce(String, String) -> What) {
+        let what = || what(self.name.to_string(), chunk.to_string());
+        self.hub.tell(self.clock, what);
     }
 
     /// The scheduler, for a moment: no call to the store or an output while it is held.
@@ -148,6 +164,7 @@ impl Observer for RouteState {
         };
         self.scheduler().staged(self.clock.now(), staged);
         self.wake.notify_one();
+        self.tell(chunk.id, |route, chunk| What::ChunkStaged { route, chunk });
     }
 
     fn queued(&self, chunk: &ChunkInfo) {
@@ -160,10 +177,19 @@ impl Observer for RouteState {
         };
         self.scheduler().queued(self.clock.now(), queued);
         self.wake.notify_one();
+        let (events, bytes, sealed) = (chunk.event_count, chunk.payload_bytes, chunk.sealed);
+        self.tell(chunk.id, |route, chunk| What::ChunkQueued {
+            route,
+            chunk,
+            events,
+            bytes,
+            reason: sealed.map_or_else(String::new, |(_, why)| format!("{why:?}").to_lowercase()),
+        });
     }
 
     fn purged(&self, chunk: &ChunkInfo) {
         self.scheduler().purged(self.clock.now(), chunk.id);
+        self.tell(chunk.id, |route, chunk| What::ChunkGone { route, chunk });
     }
 
     fn recovering(&self, chunk: &ChunkInfo, reader: Reader) {
@@ -184,6 +210,11 @@ impl Observer for RouteState {
 
     fn damaged(&self, damage: &DamageReport) {
         self.faults.damaged(damage);
+        self.tell(damage.chunk, |route, chunk| What::DamageFound {
+            route,
+            chunk,
+            bytes: damage.len,
+        });
     }
 
     fn sync_failed(&self, path: &Path, error: &io::Error) {

@@ -1,7 +1,7 @@
 //! Starting: from a plan to an engine, or an error that names what is wrong.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use forebay_storage::recovery::{Action, Step};
@@ -13,12 +13,16 @@ use tokio_util::task::TaskTracker;
 
 use super::Engine;
 use super::build::{Driven, OpenRoute, Tools};
+use super::control::Replays;
 use super::descriptors::Descriptors;
 use super::filters::Filters;
 use super::holding::Holding;
 use super::inputs::Inputs;
 use super::inspect::Inspector;
+use super::orders::Orders;
+use super::orphans::Orphans;
 use super::outputs::{self, OpenOutput, Outputs};
+use super::rates::Rates;
 use super::reload;
 use super::signals::Signals;
 use super::status::EnginePhase;
@@ -114,7 +118,10 @@ pub(super) async fn open(
         .into_iter()
         .map(|recovery| recovery.start(&tools, &outputs, &catalog))
         .collect();
-    let intake_stats = Arc::new(IntakeStats::default());
+    let intake_stats = Arc::new(IntakeStats {
+        taps: Arc::clone(&tools.taps),
+        ..IntakeStats::default()
+    });
     let router = router(&routes, &intake_stats);
     let links = Filters::open(&plan.filters, &[], registry, &tools).await?;
     let (filters, accept) = Filters::before(router, links, clock);
@@ -135,6 +142,11 @@ pub(super) async fn open(
         intake_stats: Arc::clone(&intake_stats),
         faults: Arc::clone(&tools.faults),
         reloads: Arc::default(),
+        hub: Arc::clone(&tools.hub),
+        orders: Arc::clone(&tools.orders),
+        replays: Replays::default(),
+        orphans: Orphans::default(),
+        rates: Rates::since(clock.now().monotonic),
     };
     let (handle, requests) = reload::handle();
     let engine = Engine {
@@ -182,6 +194,9 @@ fn tools(plan: &Plan, clock: Clock, descriptors: Descriptors) -> Result<Tools, E
     Ok(Tools {
         clock,
         data_dir: plan.data_dir.clone(),
+        hub: Arc::default(),
+        orders: open_orders(&plan.data_dir),
+        taps: Arc::default(),
         store: Arc::new(store),
         commons: Default::default(),
         faults: Arc::default(),
@@ -307,6 +322,18 @@ fn open_catalog(tools: &Tools, recoveries: &[Recovery<'_>]) -> Catalog {
         route.holding.seat.now().remember(history);
     }
     opened.catalog
+}
+
+/// What the operator has told an earlier run.
+fn open_orders(data_dir: &Path) -> Arc<Orders> {
+    let (orders, problem) = Orders::open(Arc::new(RealFs), data_dir);
+    if let Some(error) = problem {
+        tracing::error!(
+            %error,
+            "cannot read what is held and paused: nothing is; the file is kept beside it"
+        );
+    }
+    Arc::new(orders)
 }
 
 fn warn_of_stranded_routes(store: &Store) {

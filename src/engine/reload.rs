@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::hub::What;
 use super::notify::Manager;
 use super::status::Moment;
 use super::{Engine, open};
@@ -130,6 +131,7 @@ impl Engine {
         match &outcome {
             Ok(changes) => {
                 self.inspector.reloads.succeeded(now);
+                self.tools.hub.tell(self.tools.clock, || What::Reloaded);
                 tracing::info!(%changes, "the configuration is reloaded");
             }
             Err(error) => {

@@ -12,6 +12,7 @@ use super::Engine;
 use super::control::Control;
 use super::route::lock;
 use super::status::{ChunkQuery, ChunkReport, ChunkState, Inspect};
+use super::watch::Watch;
 use crate::buffer::{Incoming, Intake};
 use crate::clock::Clock;
 use crate::config;
@@ -129,6 +130,7 @@ pub(super) struct Rig {
     pub(super) to: Destinations,
     pub(super) inspect: Arc<dyn Inspect>,
     pub(super) control: Arc<dyn Control>,
+    pub(super) watch: Arc<dyn Watch>,
     pub(super) intake: Intake,
     running: oneshot::Receiver<()>,
 }
@@ -164,6 +166,7 @@ impl Rig {
             to,
             inspect: engine.inspect(),
             control: engine.control(),
+            watch: engine.watch(),
             intake: engine.intake.clone(),
             running: run(engine),
         }

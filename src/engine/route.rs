@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::health::DriverWatch;
+use super::hub::What;
 use super::observe::RouteState;
 use super::room::Parked;
 use super::seat::Seat;
 use super::slot::Slot;
+use super::status::Moment;
 use crate::buffer::{DeadLetterBounds, Evict, Room, RouteStats};
 use crate::catalog::{Catalog, RetryKey, RetryRecord};
 use crate::chunk_key::Zone;
@@ -132,6 +134,21 @@ impl RunningRoute {
     pub(super) fn flush_all(&self) {
         self.state.scheduler().flush_all();
         self.state.wake.notify_one();
+    }
+
+    /// Tells of the moments at which senders begin and cease to be held back.
+    pub(super) fn tell_when_full(&self) {
+        let (name, hub) = (Arc::clone(&self.state.name), Arc::clone(&self.state.hub));
+        let clock = self.clock;
+        self.stats.watch_full(move |is_full| {
+            hub.tell(clock, || {
+                let route = name.to_string();
+                match is_full {
+                    true => What::RouteFull { route },
+                    false => What::RouteFree { route },
+                }
+            });
+        });
     }
 
     /// Looks again at what is to be done: something that the scheduler knows was changed.
@@ -287,6 +304,13 @@ impl RunningRoute {
             events = chunk.event_count(), "delivery starts"
         );
         self.claims().insert(delivery, claim);
+        self.state
+            .tell(chunk.id(), |route, chunk| What::DeliveryStarted {
+                route,
+                output: to.name.to_string(),
+                chunk,
+                attempt: failure_count.saturating_add(1),
+            });
         let (ended, sent) = (self.ended.clone(), chunk.clone());
         let resolve = Box::new(move |outcome| {
             // Fails only when the driver is gone: then the chunk is delivered after the next start.
@@ -364,7 +388,7 @@ impl RunningRoute {
                 ..
             } => {
                 self.count_taken(&claim, to, taken, true);
-                self.commit(claim, destination, to, failure_count);
+                self.commit(claim, destination, to, failure_count, taken.event_count);
                 self.given_back(chunk, destination, None);
             }
             Resolved::Advanced { taken, retry, .. } => {
@@ -423,8 +447,15 @@ impl RunningRoute {
         *to.last_error() = None;
     }
 
-    fn commit(&self, claim: Claim, destination: usize, to: &Destination, failure_count: u32) {
-        let id = claim.id();
+    fn commit(
+        &self,
+        claim: Claim,
+        destination: usize,
+        to: &Destination,
+        failure_count: u32,
+        taken: u64,
+    ) {
+        let (id, events) = (claim.id(), taken);
         if let Err(error) = claim.commit(self.clock.now().unix_ns) {
             tracing::error!(
                 route = %self.state.name, output = %to.name, chunk = %id, %error,
@@ -435,6 +466,12 @@ impl RunningRoute {
             self.catalog.remove(self.retry_key(id, destination));
         }
         tracing::debug!(route = %self.state.name, output = %to.name, chunk = %id, "delivered");
+        self.state.tell(id, |route, chunk| What::DeliveryCommitted {
+            route,
+            output: to.name.to_string(),
+            chunk,
+            events,
+        });
     }
 
     fn note_failure(&self, id: ChunkId, destination: usize, to: &Destination, retry: RetryState) {
@@ -444,6 +481,14 @@ impl RunningRoute {
             reason = retry.last_reason, failures = retry.failure_count, "delivery failed"
         );
         to.note_error(&retry);
+        self.state.tell(id, |route, chunk| What::DeliveryFailed {
+            route,
+            output: to.name.to_string(),
+            chunk,
+            reason: retry.last_reason.clone(),
+            failures: retry.failure_count,
+            next_attempt: Moment(retry.next_attempt_ns),
+        });
         self.remember(id, destination, retry);
     }
 
@@ -464,7 +509,16 @@ impl RunningRoute {
                 route = %self.state.name, output = %to.name, reason,
                 "destination fails; events are kept, and it is probed with one chunk"
             );
+            self.state.hub.tell(self.clock, || What::BreakerOpened {
+                route: self.state.name.to_string(),
+                output: to.name.to_string(),
+                reason,
+            });
         } else if was_open && !is_open {
+            self.state.hub.tell(self.clock, || What::BreakerClosed {
+                route: self.state.name.to_string(),
+                output: to.name.to_string(),
+            });
             tracing::info!(route = %self.state.name, output = %to.name, "destination is back");
         }
     }
@@ -525,6 +579,12 @@ impl Evict for Dropper {
                 route = %state.name, chunk = %oldest, events = chunk.event_count,
                 "dropped the oldest chunk to make room, as overflow says"
             );
+            state.tell(oldest, |route, id| What::ChunkDropped {
+                route,
+                chunk: id,
+                events: chunk.event_count,
+                reason: "drop_oldest_chunk".to_owned(),
+            });
         }
         true
     }

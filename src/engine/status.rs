@@ -223,6 +223,18 @@ pub struct RouteReport {
     pub senders_waiting: u64,
     /// Whether the operator has stopped its deliveries.
     pub paused: bool,
+    /// Bytes of its files that count toward `total_limit_size`.
+    pub used_bytes: u64,
+    /// Events a second that it has stored, over the last minute, or since somebody last asked if
+    /// that is longer ago.
+    pub rate_in: f64,
+    /// Events a second that the slowest of its outputs has confirmed, over the same time.
+    pub rate_out: f64,
+    /// Seconds until it is full if it goes on growing as over that time; `null` if it does not
+    /// grow.
+    pub time_to_full_s: Option<f64>,
+    /// Seconds until nothing waits if it goes on like that; `null` if it does not get there.
+    pub time_to_empty_s: Option<f64>,
     /// Its outputs, in the order of the configuration.
     pub outputs: Vec<DestinationReport>,
 }
@@ -249,6 +261,8 @@ pub struct DestinationReport {
     pub in_flight: u64,
     /// Whether the operator has stopped deliveries to it, whatever the route is.
     pub paused: bool,
+    /// Events a second that it has confirmed, over the same time as its route's.
+    pub rate: f64,
     /// Whether the destination counts as down and is only probed.
     pub breaker_is_open: bool,
     /// When it is tried next, if it is waiting.

@@ -19,7 +19,6 @@ pub(super) struct Topology {
     pub(super) filters: Vec<FilterHandle>,
     /// Routes that the configuration named when the daemon was started or later, and names no more, by
     /// name. Their chunks are kept; nobody delivers them.
-    #[expect(dead_code, reason = "what shows orphaned data looks here")]
     pub(super) abandoned: BTreeMap<String, Arc<Holding>>,
 }
 

@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub quarantined: Option<Quarantined>,
     /// Damaged pieces of chunks met since the start.
     pub damages: u64,
+    /// Happenings that listeners of the API were too slow for.
+    pub happenings_missed: u64,
     /// The catalogue.
     pub catalog: CatalogSample,
     /// Bytes free on the file system of the data directory; `None` if it does not say.

@@ -83,6 +83,7 @@ fn snapshot() -> Snapshot {
             bytes: 300,
         }),
         damages: 3,
+        happenings_missed: 0,
         catalog: CatalogSample::default(),
         disk_free_bytes: Some(12_345),
         disk_size_bytes: Some(99_999),

@@ -7,6 +7,8 @@ use tokio::runtime::Handle;
 
 use super::controller::Found;
 use super::{Change, ControlError, Controller, REASON_LEN_MAX, State};
+use crate::engine::hub::What;
+use crate::engine::orders::HELD_MAX;
 use crate::engine::route::RunningRoute;
 use crate::engine::status::ChunkState;
 use crate::flush::{Burial, Unburied};
@@ -46,21 +48,32 @@ impl Controller {
         if found.state == ChunkState::Dead {
             return Err(found.refuse("it is offered to nobody as it is"));
         }
+        if self.inspector.orders.held_count() >= HELD_MAX && !found.is_held() {
+            return Err(ControlError::TooManyHeld(HELD_MAX));
+        }
+        let route = found.route.state.name.to_string();
+        // Kept first: what is told as held is held after a restart.
+        self.order(|book| _ = book.held.insert(found.id().to_string(), route))?;
         let changed = found.route.state.scheduler().hold(found.id());
         found.route.look_again();
         if changed {
             tracing::info!(route = %found.route.state.name, chunk = id, "held by the operator");
+            let tell = |route, chunk| What::ChunkHeld { route, chunk };
+            found.route.state.tell(found.id(), tell);
         }
         Ok(Change::whether(changed, "held", "held already").to(&found.chunk))
     }
 
     pub(super) fn release_chunk(&self, id: &str) -> Result<Change, ControlError> {
         let found = self.chunk(id)?;
+        self.order(|book| _ = book.held.remove(&found.id().to_string()))?;
         let now = self.inspector.clock.now();
         let changed = found.route.state.scheduler().release(now, found.id());
         found.route.look_again();
         if changed {
             tracing::info!(route = %found.route.state.name, chunk = id, "released by the operator");
+            let tell = |route, chunk| What::ChunkReleased { route, chunk };
+            found.route.state.tell(found.id(), tell);
         }
         Ok(Change::whether(changed, "released", "not held").to(&found.chunk))
     }
@@ -110,12 +123,22 @@ impl Controller {
             ChunkState::Dead => (&route.dead_letters, &route.stats.dead_dropped_by_operator),
             _ => (&route.chunks, &route.stats.dropped_by_operator),
         };
+        // A dead letter that is being replayed is not deleted under the reader.
+        let _turn = self.inspector.replays.turn();
         let gone = holder.purge(found.id())?;
         counts.count(gone.event_count, gone.payload_bytes);
         tracing::warn!(
             route = %route.state.name, chunk = %gone.id, events = gone.event_count,
             "dropped by the operator"
         );
+        route
+            .state
+            .tell(gone.id, |route, chunk| What::ChunkDropped {
+                route,
+                chunk,
+                events: gone.event_count,
+                reason: "operator".to_owned(),
+            });
         Some(gone)
     }
 }

@@ -3,13 +3,16 @@
 use forebay_storage::{ChunkId, ChunkInfo};
 
 use super::*;
+use crate::engine::hub::What;
 use crate::engine::inspect::Inspector;
 use crate::engine::inspect::chunks::state_of;
+use crate::engine::orders::Book;
 use crate::engine::route::RunningRoute;
 use crate::engine::signals::Ask;
 use crate::output::Way;
 
-/// Changes a running engine.
+/// Changes a running engine. Cheap to clone.
+#[derive(Clone)]
 pub(in crate::engine) struct Controller {
     pub(super) inspector: Arc<Inspector>,
     pub(super) ask: Ask,
@@ -47,6 +50,23 @@ impl Controller {
             return Err(ControlError::NotBuffered(output.to_owned()));
         }
         Ok((running, index))
+    }
+
+    /// Has the operator's orders kept; when this returns, they are durable.
+    pub(super) fn order(&self, change: impl FnOnce(&mut Book)) -> Result<(), ControlError> {
+        let live = self.inspector.live.now();
+        let is_gone = |chunk: &str, route: &str| {
+            let id = chunk.parse();
+            // What is of a route that does not run now may come back with it.
+            live.route(route)
+                .is_some_and(|route| !id.is_ok_and(|id| route.chunks.chunk(id).is_some()))
+        };
+        let kept = self.inspector.orders.change(is_gone, change);
+        kept.map_err(|error| ControlError::NotDone(format!("cannot be kept: {error}")))
+    }
+
+    pub(super) fn tell(&self, what: impl FnOnce() -> What) {
+        self.inspector.hub.tell(self.inspector.clock, what);
     }
 
     /// A chunk, dead or alive, and its route.
@@ -142,6 +162,53 @@ impl Control for Controller {
 
     fn drop_chunk(&self, chunk: &str, confirm: &str) -> Result<Change, ControlError> {
         self.delete_chunk(chunk, confirm)
+    }
+
+    fn replay(&self, chunk: &str, to: &ReplayTo) -> Result<Change, ControlError> {
+        self.replay_letter(chunk, to)
+    }
+
+    fn replay_route(
+        &self,
+        route: &str,
+        which: &DeadSelection,
+        to: &ReplayTo,
+    ) -> Result<ReplayReport, ControlError> {
+        self.replay_selected(route, which, to)
+    }
+
+    fn replays(&self) -> Vec<ReplayReport> {
+        self.inspector.replays.reports()
+    }
+
+    fn cancel_replay(&self, id: u64) -> Result<Change, ControlError> {
+        let called_off = self.inspector.replays.cancel(id);
+        Ok(Change::whether(called_off, "it ends", "it does not run"))
+    }
+
+    fn drop_dead(
+        &self,
+        route: &str,
+        which: &DeadSelection,
+        confirm: &str,
+    ) -> Result<Change, ControlError> {
+        self.delete_dead(route, which, confirm)
+    }
+
+    fn orphans(&self) -> Vec<OrphanReport> {
+        self.orphan_reports()
+    }
+
+    fn adopt_orphan(&self, name: &str, to: &ReplayTo) -> Result<Change, ControlError> {
+        self.adopt(name, to)
+    }
+
+    fn drop_orphan(&self, name: &str, confirm: &str) -> Result<Change, ControlError> {
+        self.drop_one_orphan(name, confirm)
+    }
+
+    fn verify(&self, route: Option<&str>) -> Result<VerifyReport, ControlError> {
+        self.verify_routes(route)
     }
 
     fn log_filter(&self) -> String {

@@ -3,6 +3,8 @@
 use forebay_storage::SealReason;
 
 use super::{Change, ControlError, Controller};
+use crate::engine::hub::What;
+use crate::engine::verify::VerifyReport;
 
 impl Controller {
     pub(super) fn flush_routes(&self, route: Option<&str>) -> Result<Change, ControlError> {
@@ -25,12 +27,31 @@ impl Controller {
         })
     }
 
+    pub(super) fn verify_routes(&self, route: Option<&str>) -> Result<VerifyReport, ControlError> {
+        let routes = match route {
+            Some(name) => vec![self.route(name)?],
+            None => self.inspector.live.now().routes.clone(),
+        };
+        let clock = self.inspector.clock;
+        let began = clock.now().monotonic;
+        let dir = self.inspector.store.dir();
+        let report = VerifyReport::of(dir, routes.iter().map(|route| &**route));
+        Ok(report.in_time(clock.now().monotonic.saturating_sub(began)))
+    }
+
     pub(super) fn stop_route(&self, name: &str, stops: bool) -> Result<Change, ControlError> {
         let route = self.route(name)?;
+        self.order(|book| {
+            match stops {
+                true => book.paused_routes.insert(name.to_owned()),
+                false => book.paused_routes.remove(name),
+            };
+        })?;
         let changed = route.state.scheduler().stop_route(stops);
         route.look_again();
         if changed {
             tracing::info!(route = name, paused = stops, "changed by the operator");
+            self.tell(|| paused(name, None, stops));
         }
         Ok(told(changed, stops))
     }
@@ -42,6 +63,14 @@ impl Controller {
         stops: bool,
     ) -> Result<Change, ControlError> {
         let (route, index) = self.output(name, output)?;
+        self.order(|book| {
+            let outputs = book.paused_outputs.entry(name.to_owned()).or_default();
+            match stops {
+                true => outputs.insert(output.to_owned()),
+                false => outputs.remove(output),
+            };
+            book.paused_outputs.retain(|_, outputs| !outputs.is_empty());
+        })?;
         let changed = route.state.scheduler().stop_destination(index, stops);
         route.look_again();
         if changed {
@@ -51,6 +80,7 @@ impl Controller {
                 paused = stops,
                 "changed by the operator"
             );
+            self.tell(|| paused(name, Some(output), stops));
         }
         Ok(told(changed, stops))
     }
@@ -70,6 +100,14 @@ impl Controller {
             chunks: u64::try_from(owed).unwrap_or(u64::MAX),
             ..Change::whether(changed, "whatever waited is tried now", "nothing waited")
         })
+    }
+}
+
+fn paused(route: &str, output: Option<&str>, stops: bool) -> What {
+    let (route, output) = (route.to_owned(), output.map(str::to_owned));
+    match stops {
+        true => What::Paused { route, output },
+        false => What::Resumed { route, output },
     }
 }
 

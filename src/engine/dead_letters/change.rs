@@ -73,6 +73,32 @@ pub fn delete(
     })
 }
 
+/// Copies a chunk, dead or alive, as a whole: into chunks of `target` that hold nothing else, are
+/// owed to `destinations`, and are durable when this returns. The chunk itself is sealed and stays;
+/// what becomes of it is the caller's to say.
+///
+/// # Errors
+/// [`ChangeError`]; nothing of the copy is left.
+pub(in crate::engine) fn copy(
+    source: &Route,
+    chunk: &ChunkInfo,
+    target: &Route,
+    note: Option<&DeadNote>,
+    destinations: &[String],
+    now_ns: i64,
+) -> Result<(), ChangeError> {
+    source.seal(chunk.id, SealReason::Request, now_ns);
+    let mut again = Copy::new(Some(target), chunk, note, destinations, now_ns);
+    let copied = each_frame(source, chunk, |frame, _| again.add(frame));
+    match copied.and_then(|()| again.finish()) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            again.discard();
+            Err(error)
+        }
+    }
+}
+
 /// Copies what `is_meant` to `meant` and the rest to another dead letter, then deletes this one.
 fn change(
     dead: &Route,

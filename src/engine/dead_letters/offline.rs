@@ -200,7 +200,8 @@ fn most_destinations(files: &[FileReport]) -> Vec<String> {
     most.map(|names| names.to_vec()).unwrap_or_default()
 }
 
-fn options(destinations: Vec<String>) -> RouteOptions {
+/// Options of a route that nothing is taken in for: everything that is there fits.
+pub(in crate::engine) fn options(destinations: Vec<String>) -> RouteOptions {
     RouteOptions {
         destinations,
         durability: Durability::Disk,

@@ -152,6 +152,13 @@ pub(super) const SECTION: Section = Section {
             "Loss by configuration; alert ForebayDeadLettersDropped.",
         ),
         counter(
+            "forebay_route_replayed_events_total",
+            "events",
+            Read::Route(|r, _| counted(&r.stats.events_replayed)),
+            "Events of dead letters that were stored again to be delivered after all.",
+            "How far a replay is.",
+        ),
+        counter(
             "forebay_route_secondary_deliveries_total",
             "deliveries",
             Read::Route(|r, _| counted(&r.stats.secondary_deliveries)),

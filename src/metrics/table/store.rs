@@ -49,6 +49,13 @@ pub(super) const SECTION: Section = Section {
             "Bytes on disk are not what was written; alert ForebayDamageFound.",
         ),
         counter(
+            "forebay_missed_happenings_total",
+            "happenings",
+            Read::Daemon(|s| Some(count(s.happenings_missed))),
+            "What has happened and listeners of the API were too slow to hear.",
+            "A page or a program reads its stream too slowly; nothing else is held up.",
+        ),
+        counter(
             "forebay_store_set_aside_bytes_total",
             "bytes",
             Read::Daemon(|s| Some(count(s.store.quarantined_bytes))),
