@@ -30,7 +30,7 @@ fn the_package_installs_runs_upgrades_and_leaves_what_is_not_delivered() {
         fs::rename(package, machine.trial().join(name)).unwrap();
     }
     let log = machine.run(include_str!("package.sh"));
-    assert_eq!(log.matches("== ").count(), 6, "{log}");
+    assert_eq!(log.matches("== ").count(), 8, "{log}");
 }
 
 #[test]

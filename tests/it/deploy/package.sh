@@ -43,6 +43,32 @@ until_true is_ready
 send two
 until_true has_arrived two
 
+echo "== a reload takes a valid file, and refuses another with the reason"
+before=$(pid)
+sed -i 's/%Y%m%d.ndjson/%Y%m%d.reloaded/' /etc/forebay/forebay.yaml
+systemctl reload forebay
+is_ready
+send "after the reload"
+until_true grep -qs "after the reload" /var/log/forebay/app.web/*.reloaded
+sed -i 's/flush_interval/flush_intervall/' /etc/forebay/forebay.yaml
+if systemctl reload forebay; then exit 1; fi
+journalctl --no-pager -u forebay | grep -q "flush_intervall"
+systemctl is-active forebay
+[ "$(pid)" = "$before" ]
+sed -i 's/flush_intervall/flush_interval/' /etc/forebay/forebay.yaml
+
+echo "== stuck: the watchdog ends it, and it comes back"
+mkdir -p /etc/systemd/system/forebay.service.d
+printf '[Service]\nWatchdogSec=2s\n' >/etc/systemd/system/forebay.service.d/watchdog.conf
+systemctl daemon-reload
+systemctl restart forebay
+before=$(pid)
+kill -STOP "$before"
+until_true is_another "$before"
+journalctl --no-pager -u forebay | grep -q "Watchdog timeout"
+rm -r /etc/systemd/system/forebay.service.d
+systemctl daemon-reload
+
 echo "== an upgrade keeps a configuration that was changed, and starts the new program"
 sed -i 's/^    type: file$/    type: forward/; s/^    path: .*$/    servers: ["127.0.0.1:9"]/' /etc/forebay/forebay.yaml
 chmod 600 /etc/forebay/forebay.yaml
