@@ -49,7 +49,7 @@ sed -i 's/%Y%m%d.ndjson/%Y%m%d.reloaded/' /etc/forebay/forebay.yaml
 systemctl reload forebay
 is_ready
 send "after the reload"
-until_true grep -qs "after the reload" /var/log/forebay/app.web/*.reloaded
+until_true grep -qrs --include='*.reloaded' "after the reload" /var/log/forebay/app.web/
 sed -i 's/flush_interval/flush_intervall/' /etc/forebay/forebay.yaml
 if systemctl reload forebay; then exit 1; fi
 journalctl --no-pager -u forebay | grep -q "flush_intervall"
