@@ -4,48 +4,68 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, plan::Plan};
-use crate::engine;
 use crate::engine::reload::Source;
 use crate::registry::Registry;
 
+mod api;
 mod buffer;
 mod check;
 mod dead;
 mod doctor;
+mod error;
+mod pages;
 mod plugins;
 mod run;
+mod secret;
+mod send;
+mod tap;
+mod tls;
+mod top;
 
+pub use api::Error as ApiError;
 use buffer::BufferCommand;
 pub use buffer::Error as BufferError;
 use dead::DeadCommand;
 pub use dead::Error as DeadError;
 pub use doctor::Error as DoctorError;
+pub use error::Error;
+use pages::Shell;
+pub use send::Error as SendError;
+use send::SendArgs;
+use tap::TapArgs;
+use top::TopArgs;
 
 /// Takes log events in, keeps them on disk until every destination has confirmed them.
 #[derive(Debug, Parser)]
-#[command(name = "forebay", version, after_help = EXIT_CODES)]
+#[command(name = "forebay", version, after_help = format!("Exit codes:\n{EXIT_CODES}"))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+/// What the process answers, for the help text and the manual page.
 const EXIT_CODES: &str = "\
-Exit codes:
    0  done; `buffer verify`: nothing is damaged; `buffer repair`: no event is lost;
       `doctor`: durable
    1  `buffer verify`: there is damage, and `repair` or the next start mends it without loss;
       `buffer repair`, `dead replay`, `dead drop`: something could not be done;
       `doctor`: durable with reservations
    2  `buffer verify` and `repair`: events are lost; damaged bytes are kept in the quarantine;
+      `buffer cat`, `buffer export`, `dead cat`: damage was met, the rest is complete;
       `doctor`: not durable
   64  the command line is not valid
+  65  `send`: a line is not what it should be
   66  there is no such data directory, route or chunk
+  69  `send`: refused, and would be again; `top`, `tap`: no daemon answers
   70  the daemon failed
-  73  `buffer repair`, `dead replay`, `dead drop`: a daemon runs on the directory
+  73  `buffer repair`, `buffer drain`, `dead replay`, `dead drop`: a daemon runs on the directory
   74  a file could not be read or written
+  75  `send`: not everything is acknowledged; `buffer drain`: not everything is delivered;
+      it can be run again
+  77  `top`, `tap`: the daemon's admin API does not let us in
   78  the configuration is not valid";
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +82,9 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigArgs,
+        /// One JSON document instead of text, also of what is wrong.
+        #[arg(long)]
+        json: bool,
     },
     /// List the types of inputs, filters and outputs, or show what can be set for one.
     Plugins {
@@ -100,6 +123,35 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show live what a daemon does: health, rates, what waits, for whom, and why.
+    ///
+    /// Asks the admin API every second; `q` ends it. Where there is no terminal it prints once.
+    Top(TopArgs),
+    /// Print events as they pass a daemon, one JSON object a line.
+    ///
+    /// Asks the admin API, which never waits for whoever looks.
+    Tap(TapArgs),
+    /// Send events and wait for the acknowledgement: for tests and cron jobs.
+    ///
+    /// Ends with 0 only when everything is acknowledged. What is not is sent again under the same
+    /// name, which the receiver stores once, until the time is over; then it ends with 75.
+    Send(Box<SendArgs>),
+    /// Print what a shell needs to complete this program's arguments.
+    ///
+    /// For bash: `forebay completions bash >/etc/bash_completion.d/forebay`.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder.
+    ///
+    /// To read it: `forebay man | man -l -`.
+    Man {
+        /// Write `forebay.1`, `forebay-run.1` and so on into this folder instead.
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// Which configuration to use.
@@ -122,82 +174,6 @@ impl ConfigArgs {
     fn source(self, registry: &Registry) -> Source {
         let registry = registry.clone();
         Box::new(move || self.load(&registry))
-    }
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The command line is not valid, or help was asked for.
-    #[error(transparent)]
-    Usage(#[from] clap::Error),
-    /// No type of plugin has that name.
-    #[error("{0}")]
-    NoPlugin(String),
-    /// There is no valid configuration.
-    #[error(transparent)]
-    Config(#[from] config::Error),
-    /// What is on disk could not be examined.
-    #[error(transparent)]
-    Buffer(#[from] BufferError),
-    /// Dead letters could not be looked at or changed.
-    #[error(transparent)]
-    Dead(#[from] DeadError),
-    /// A directory could not be tried.
-    #[error(transparent)]
-    Doctor(#[from] DoctorError),
-    /// The daemon could not run.
-    #[error(transparent)]
-    Run(#[from] run::Error),
-    /// The result could not be written.
-    #[error("cannot write the output")]
-    Output(#[from] io::Error),
-}
-
-impl Error {
-    /// The exit code that the help text gives for this.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Usage(_) | Self::NoPlugin(_) | Self::Dead(DeadError::Everything) => 64,
-            Self::Run(run::Error::Engine(engine::Error::Way { .. })) => 78,
-            Self::Run(_) => 70,
-            Self::Buffer(
-                BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
-            )
-            | Self::Dead(DeadError::Buffer(
-                BufferError::NotADataDir { .. } | BufferError::NoRoute(_) | BufferError::NoChunk(_),
-            ))
-            | Self::Doctor(DoctorError::NotADirectory { .. }) => 66,
-            Self::Buffer(BufferError::InUse { .. }) | Self::Dead(DeadError::InUse { .. }) => 73,
-            Self::Buffer(_)
-            | Self::Dead(_)
-            | Self::Doctor(_)
-            | Self::Output(_)
-            | Self::Config(config::Error::Unreadable { .. }) => 74,
-            Self::Config(config::Error::Invalid(_)) => 78,
-        }
-        .into()
-    }
-
-    /// Whether this is no failure: help was asked for, or whoever read our output has had enough.
-    #[must_use]
-    pub fn is_benign(&self) -> bool {
-        match self {
-            Self::Usage(error) => !error.use_stderr(),
-            Self::Output(error)
-            | Self::Buffer(BufferError::Output(error))
-            | Self::Dead(
-                DeadError::Output(error) | DeadError::Buffer(BufferError::Output(error)),
-            )
-            | Self::Doctor(DoctorError::Output(error)) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::NoPlugin(_)
-            | Self::Config(_)
-            | Self::Buffer(_)
-            | Self::Dead(_)
-            | Self::Doctor(_)
-            | Self::Run(_) => false,
-        }
     }
 }
 
@@ -239,8 +215,17 @@ fn write_causes(error: &dyn std::error::Error, out: &mut impl Write) -> io::Resu
 /// See [`Error`]; [`Error::exit_code`] says what the process answers.
 pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
     match Cli::try_parse()?.command {
-        Command::Check { config } => {
-            check::check(&config.load(registry)?, &mut io::stdout().lock())?;
+        Command::Check { config, json } => {
+            let out = &mut io::stdout().lock();
+            match config.load(registry) {
+                Ok(plan) if json => check::check_json(&plan, out)?,
+                Ok(plan) => check::check(&plan, out)?,
+                Err(config::Error::Invalid(problems)) if json => {
+                    check::problems_json(&problems, out)?;
+                    return Ok(error::INVALID_CONFIG.into());
+                }
+                Err(error) => return Err(error.into()),
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Run { config } => {
@@ -262,8 +247,40 @@ pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
             plugins::schema(registry, &mut io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Buffer { command } => Ok(buffer::run(command)?),
+        Command::Top(args) => {
+            wait_for(top::top(&args, registry))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Tap(args) => {
+            wait_for(tap::tap(&args, registry))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Send(args) => {
+            send::send(*args)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            pages::completions(Cli::command(), shell, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { dir } => {
+            match dir {
+                Some(dir) => pages::man_folder(Cli::command(), &dir)?,
+                None => pages::man(Cli::command(), &mut io::stdout().lock())?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Buffer { command } => Ok(buffer::run(command, registry)?),
         Command::Dead { command } => Ok(dead::run(command)?),
         Command::Doctor { dir, json } => Ok(doctor::run(&dir, json)?),
     }
+}
+
+/// Runs what a client does, on this thread.
+fn wait_for(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(run::Error::Runtime)?;
+    runtime.block_on(work)
 }

@@ -1,6 +1,6 @@
 //! `forebay buffer`: what is on disk, looked at without a daemon, or beside one.
 //!
-//! Nothing here but `repair` writes to the data directory or takes its lock. While a daemon runs, what is shown
+//! Nothing here but `repair` and `drain` writes to the data directory or takes its lock. While a daemon runs, what is shown
 //! may be out of date at once: a chunk that vanished in the meantime is left out.
 
 use std::io::{self, Write};
@@ -11,10 +11,18 @@ use std::sync::Arc;
 use clap::Subcommand;
 use forebay_storage::{ChunkId, Fs, OpenError, ReadError, RealFs, StoreIoError};
 
+use super::ConfigArgs;
+use super::error::INVALID_CONFIG;
+use crate::registry::Registry;
+use crate::{config, engine, telemetry};
+
 pub(super) mod cat;
+mod drain;
+mod export;
 pub(super) mod files;
-mod ls;
+pub(super) mod ls;
 mod repair;
+mod stat;
 mod verify;
 pub(super) mod walk;
 
@@ -40,6 +48,49 @@ pub(super) enum BufferCommand {
         #[command(flatten)]
         selection: Selection,
         /// Accepted like everywhere; the output is always JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say how much there is of each route, in which state, for whom, since when.
+    Stat {
+        #[command(flatten)]
+        dir: Dir,
+        /// Only this route.
+        #[arg(long, value_name = "NAME")]
+        route: Option<String>,
+        /// One JSON document instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write events for other programs, from whatever can still be read.
+    ///
+    /// Without options all there are, dead letters last, to standard output. What cannot be read
+    /// is named on standard error, and the exit code is 2 then. `forebay send --format event`
+    /// sends what this prints.
+    Export {
+        #[command(flatten)]
+        dir: Dir,
+        #[command(flatten)]
+        selection: Selection,
+        /// How events are written.
+        #[arg(long, value_enum, default_value_t)]
+        format: export::Format,
+        /// Write a file for each chunk into this folder, instead of all to standard output.
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+        /// Say what was exported and what is missing as one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Deliver all there is, taking nothing in, while no daemon runs on the directory.
+    ///
+    /// Works with the outputs and routes of a configuration on its data directory, as `run` does
+    /// without its inputs and filters. Ends when the buffer is empty, or when what is left is owed
+    /// to destinations that cannot be reached: then the exit code is 75, and it can be run again.
+    Drain {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// One JSON document instead of text.
         #[arg(long)]
         json: bool,
     },
@@ -107,8 +158,8 @@ pub enum Error {
     NoChunk(ChunkId),
     /// A daemon, or another repair, runs on the directory.
     #[error(
-        "{} is in use by process {pid}, which repairs what it meets by itself; its admin API shows \
-         what it found (/healthz, /metrics)", path.display()
+        "{} is in use by process {pid}, which repairs what it meets by itself; ask its admin API \
+         what it found: GET /healthz, POST /api/v1/verify", path.display()
     )]
     InUse {
         /// The directory.
@@ -116,6 +167,27 @@ pub enum Error {
         /// The process id in the lock file.
         pid: String,
     },
+    /// A daemon runs on the directory that is to be drained.
+    #[error(
+        "{} is in use by process {pid}: ask its admin API instead, POST /api/v1/flush to have all \
+         that is staged delivered, POST /api/v1/drain to have it end when all is delivered",
+        path.display()
+    )]
+    Undrainable {
+        /// The directory.
+        path: PathBuf,
+        /// The process id in the lock file.
+        pid: String,
+    },
+    /// There is no valid configuration.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// Something that the configuration names could not be opened.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// Logs cannot be written.
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -130,16 +202,67 @@ pub enum Error {
     Output(#[from] io::Error),
 }
 
+impl Error {
+    /// The exit code that the help text gives for this.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotADataDir { .. } | Self::NoRoute(_) | Self::NoChunk(_) => 66,
+            Self::Engine(engine::Error::Way { .. }) | Self::Config(config::Error::Invalid(_)) => {
+                INVALID_CONFIG
+            }
+            Self::Engine(_) | Self::Telemetry(_) => 70,
+            Self::InUse { .. } | Self::Undrainable { .. } => 73,
+            Self::Config(config::Error::Unreadable { .. })
+            | Self::Open(_)
+            | Self::Store(_)
+            | Self::Read(_)
+            | Self::Output(_) => 74,
+        }
+    }
+}
+
+impl Selection {
+    /// Whether the chunk of a file, if it is known, is one of those that are meant.
+    fn has(&self, id: Option<ChunkId>) -> bool {
+        self.chunk.is_none_or(|chunk| id == Some(chunk))
+    }
+}
+
 /// Does `command`.
 ///
 /// # Errors
 /// If the directory cannot be examined or the output cannot be written.
-pub(super) fn run(command: BufferCommand) -> Result<ExitCode, Error> {
+pub(super) fn run(command: BufferCommand, registry: &Registry) -> Result<ExitCode, Error> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let code = match command {
         BufferCommand::Ls { dir, json } => {
             ls::ls(&RealFs, &dir.path, json, crate::clock::unix_ns(), &mut out)?;
             ExitCode::SUCCESS
+        }
+        BufferCommand::Stat { dir, route, json } => {
+            let stat = stat::stat(&RealFs, &dir.path, route.as_deref())?;
+            if json {
+                stat.write_json(&mut out)?;
+            } else {
+                stat.write_text(crate::clock::unix_ns(), &mut out)?;
+            }
+            ExitCode::SUCCESS
+        }
+        BufferCommand::Export {
+            dir,
+            selection,
+            format,
+            to,
+            json,
+        } => export(&dir.path, &selection, format, to.as_deref(), json, &mut out)?,
+        BufferCommand::Drain { config, json } => {
+            let drained = drain(&config, registry)?;
+            if json {
+                drained.write_json(&mut out)?;
+            } else {
+                drained.write_text(&mut out)?;
+            }
+            drained.exit_code()
         }
         BufferCommand::Cat { dir, selection, .. } => cat(&dir.path, &selection, &mut out)?,
         BufferCommand::Verify { dir, json }
@@ -152,6 +275,44 @@ pub(super) fn run(command: BufferCommand) -> Result<ExitCode, Error> {
     };
     out.flush()?;
     Ok(code)
+}
+
+/// The report goes where the events do not.
+fn export(
+    dir: &Path,
+    selection: &Selection,
+    format: export::Format,
+    folder: Option<&Path>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    let progress = verify::Progress::on_terminal();
+    let to = match folder {
+        Some(folder) => export::To::Folder(folder),
+        None => export::To::Stream(out),
+    };
+    let exported = export::export(&RealFs, dir, selection, format, to, &progress)?;
+    let report: &mut dyn Write = match folder {
+        Some(_) => out,
+        None => {
+            out.flush()?;
+            &mut io::stderr()
+        }
+    };
+    if json {
+        exported.write_json(report)?;
+    } else if folder.is_some() || exported.is_incomplete() {
+        exported.write_text(report)?;
+    }
+    Ok(exported.exit_code())
+}
+
+fn drain(config: &ConfigArgs, registry: &Registry) -> Result<drain::Drained, Error> {
+    let plan = config.load(registry)?;
+    // Its life is told by the bar and the report; what goes wrong is worth a line.
+    telemetry::init("warn", plan.log.json)?;
+    engine::raise_descriptor_limit();
+    drain::drain(plan, registry)
 }
 
 fn verify(dir: &Path, json: bool, out: &mut dyn Write) -> Result<ExitCode, Error> {

@@ -4,9 +4,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::config::plan::{
-    BufferPlan, Durability, FilterPlan, FlushMode, GivenUp, HttpMethod, HttpOutputPlan, InputPlan,
-    OnError, OutputPlan, Overflow, Plan, RoutePlan,
+    AdminPlan, BufferPlan, Durability, FilterPlan, FlushMode, GivenUp, HttpMethod, HttpOutputPlan,
+    InputPlan, OnError, OutputPlan, Overflow, Plan, RoutePlan,
 };
+
+mod json;
+
+pub(super) use json::{check_json, problems_json};
 
 /// Prints the plan, one thing a line.
 ///
@@ -29,14 +33,19 @@ pub(super) fn check(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "output  {name}: {}", describe_output(output))?;
     }
     if let Some(admin) = &plan.admin {
-        let scheme = if admin.tls.is_some() { "https" } else { "http" };
         let tokens = match admin.tokens.len() {
             0 => "",
             _ => ", for those with a token",
         };
-        writeln!(out, "admin   {scheme}://{}{tokens}", admin.listen)?;
+        writeln!(out, "admin   {}{tokens}", admin_url(admin))?;
     }
     out.flush()
+}
+
+/// Where the admin API is.
+pub(super) fn admin_url(admin: &AdminPlan) -> String {
+    let scheme = if admin.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", admin.listen)
 }
 
 fn describe_input(input: &InputPlan) -> String {

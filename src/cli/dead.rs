@@ -121,14 +121,16 @@ pub enum Error {
     Buffer(#[from] BufferError),
     /// A daemon, or another tool, runs on the directory.
     #[error(
-        "{} is in use by process {pid}: dead letters are changed while nobody else has the \
-         directory open", path.display()
+        "{} is in use by process {pid}: ask its admin API instead, \
+         POST /api/v1/routes/ROUTE/dead/{action}", path.display()
     )]
     InUse {
         /// The directory.
         path: PathBuf,
         /// The process id in the lock file.
         pid: String,
+        /// What was to be done with them.
+        action: &'static str,
     },
     /// Everything would be deleted, and nobody has said so.
     #[error("say which dead letters to delete, or `--all`")]
@@ -176,7 +178,7 @@ pub(super) fn run(command: DeadCommand) -> Result<ExitCode, Error> {
             if let Some(name) = &to_route {
                 known_route(&dir.path, name, Area::Route)?;
             }
-            let mut open = open(&dir.path, now_ns)?;
+            let mut open = open(&dir.path, "replay", now_ns)?;
             let bar = bar(&open, &selection);
             let (route, output) = (to_route.as_deref(), to_output.as_ref());
             let totals = open.replay(&selection, route, output, |bytes| bar.inc(bytes));
@@ -197,7 +199,7 @@ pub(super) fn run(command: DeadCommand) -> Result<ExitCode, Error> {
             if dry_run {
                 return show::would_change(&RealFs, &dir.path, &selection, json, now_ns, &mut out);
             }
-            let mut open = open(&dir.path, now_ns)?;
+            let mut open = open(&dir.path, "drop", now_ns)?;
             let bar = bar(&open, &selection);
             let totals = open.delete(&selection, |bytes| bar.inc(bytes));
             bar.finish_and_clear();
@@ -262,12 +264,13 @@ fn known_route(data_dir: &Path, name: &str, area: Area) -> Result<(), Error> {
     Err(BufferError::NoRoute(name.to_owned()).into())
 }
 
-fn open(data_dir: &Path, now_ns: i64) -> Result<Offline, Error> {
+fn open(data_dir: &Path, action: &'static str, now_ns: i64) -> Result<Offline, Error> {
     let fs: Arc<dyn Fs> = Arc::new(RealFs);
     Offline::open(&fs, data_dir, now_ns, crate::clock::random_u32()).map_err(|error| match error {
         OpenError::Locked { pid, .. } => Error::InUse {
             path: data_dir.to_owned(),
             pid,
+            action,
         },
         error => Error::Open(error),
     })

@@ -20,7 +20,7 @@
 //!
 //! Parts, from the outside in: `balance` picks a server, `server` keeps its connections,
 //! `connect` makes one, `connection` owns one, `message` has the bytes, `ledger` knows what
-//! is not acknowledged.
+//! is not acknowledged. Beside them, `client` sends messages of others' making, one at a time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +39,7 @@ use crate::telemetry::RateLimited;
 use crate::wire::tls::TlsError;
 
 mod balance;
+mod client;
 mod connect;
 mod connection;
 mod ledger;
@@ -47,6 +48,8 @@ mod receive;
 mod server;
 mod settings;
 mod write;
+
+pub use client::{Client, NotAcknowledged};
 
 /// The least time between two warnings about answers that acknowledge nothing in flight.
 const IGNORED_LOG_INTERVAL: Duration = Duration::from_secs(30);

@@ -44,9 +44,10 @@ mod tests;
 
 use answer::Answer;
 use body::Written;
+pub(crate) use client::client;
 
 /// The header by which a server recognises a chunk that it has taken already.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Up to this many bytes of payload, a body is made before it is sent. JSON can be several times
 /// as long, and as many bodies are in memory as deliveries are in flight.
@@ -131,7 +132,7 @@ impl HttpOutput {
         let encoded =
             tokio::task::spawn_blocking(move || encoder.encode_events(&source, Vec::new()));
         match encoded.await {
-            Ok(Ok(body)) => self.ask(self.to(url).body(body)).await,
+            Ok(Ok(body)) => ask(self.to(url).body(body)).await,
             Ok(Err(error)) => error.outcome(cannot_be_made),
             Err(panic) => cannot_be_made(&io::Error::other(panic)),
         }
@@ -157,20 +158,20 @@ impl HttpOutput {
 
     async fn request(&self, url: Url, chunk: &Chunk, body: Body) -> Outcome {
         let id = chunk.send_id().to_string();
-        self.ask(self.to(url).header(IDEMPOTENCY_KEY, id).body(body))
-            .await
+        ask(self.to(url).header(IDEMPOTENCY_KEY, id).body(body)).await
     }
 
     fn to(&self, url: Url) -> RequestBuilder {
         let request = self.client.request(self.method.clone(), url);
         request.headers(self.headers.clone())
     }
+}
 
-    async fn ask(&self, request: RequestBuilder) -> Outcome {
-        match request.send().await {
-            Ok(response) => Answer::read(response).await.outcome(),
-            Err(error) => Outcome::Retry(failure::of(error)),
-        }
+/// Sends `request`, and says what the answer means for what is in it.
+pub(crate) async fn ask(request: RequestBuilder) -> Outcome {
+    match request.send().await {
+        Ok(response) => Answer::read(response).await.outcome(),
+        Err(error) => Outcome::Retry(failure::of(error)),
     }
 }
 

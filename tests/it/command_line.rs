@@ -103,6 +103,110 @@ fn a_store_can_be_listed_read_and_verified_without_its_daemon() {
     assert_eq!(listing(&site), before, "reading never writes");
 }
 
+#[test]
+fn check_says_as_json_what_a_configuration_means_or_what_is_wrong() {
+    let site = Site::new();
+    let destination = Destination::away(site.address());
+    let path = site.path("forebay.yaml");
+    let check = |config: &str| {
+        fs::write(&path, config).unwrap();
+        let (code, text, errors) = daemon::run(&["check", "--json", "-c", path.to_str().unwrap()]);
+        assert_eq!(errors, "");
+        (
+            code,
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+        )
+    };
+    let config = site.config_to(&destination);
+    let (code, report) = check(&config);
+    assert_eq!(
+        (code, &report["valid"]),
+        (Some(0), &true.into()),
+        "{report}"
+    );
+    assert_eq!(report["inputs"][0]["type"], "forward");
+    assert_eq!(report["routes"][0]["outputs"][0], "central");
+    assert_eq!(report["routes"][0]["chunk_limit_size"], 8 << 20);
+    assert_eq!(report["admin"]["url"], format!("http://{}", site.admin()));
+    let (code, report) = check(&config.replace("flush_interval:", "flush_intervall:"));
+    assert_eq!(
+        (code, &report["valid"]),
+        (Some(78), &false.into()),
+        "{report}"
+    );
+    let problem = &report["problems"][0];
+    assert_eq!(
+        (&problem["line"], &problem["length"]),
+        (&7.into(), &15.into()),
+        "{report}"
+    );
+    assert!(
+        problem["message"]
+            .as_str()
+            .unwrap()
+            .contains("flush_intervall"),
+        "{report}"
+    );
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_is_completed_by_each_shell() {
+    let site = Site::new();
+    let (code, page, errors) = daemon::run(&["man"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let folder = site.path("man");
+    let (code, _, errors) = daemon::run(&["man", "--dir", folder.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{errors}");
+    let commands = [
+        "run",
+        "check",
+        "buffer-export",
+        "dead-replay",
+        "doctor",
+        "top",
+        "tap",
+        "send",
+    ];
+    for command in commands {
+        let path = folder.join(format!("forebay-{command}.1"));
+        let page = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        assert!(
+            page.contains(".SH NAME") && page.contains(".SH OPTIONS"),
+            "{page}"
+        );
+    }
+    let (_, codes) = page.split_once("EXIT STATUS").unwrap();
+    for code in ["  64  ", "  73  ", "  75  ", "  78  "] {
+        assert!(codes.contains(code), "exit code {code} is not in the page");
+    }
+    for (shell, words) in [
+        ("bash", "_forebay"),
+        ("zsh", "#compdef forebay"),
+        ("fish", "complete -c forebay"),
+    ] {
+        let (code, script, errors) = daemon::run(&["completions", shell]);
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(script.contains(words), "{shell}: {script}");
+        for command in ["buffer", "drain", "completions", "tap"] {
+            assert!(script.contains(command), "{shell} does not know {command}");
+        }
+    }
+    let bash = site.path("forebay.bash");
+    let (_, script, _) = daemon::run(&["completions", "bash"]);
+    fs::write(&bash, script).unwrap();
+    let complete = format!(
+        "source {}; COMP_WORDS=(forebay buffer d); COMP_CWORD=2; _forebay forebay d buffer; echo ${{COMPREPLY[*]}}",
+        bash.display()
+    );
+    let completed = Command::new("bash")
+        .args(["-c", &complete])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&completed.stdout).trim(), "drain");
+    let (code, ..) = daemon::run(&["completions", "tcsh"]);
+    assert_eq!(code, Some(64));
+}
+
 /// Every file of the store with its bytes.
 fn listing(site: &Site) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = Vec::new();

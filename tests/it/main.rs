@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod buffer_command;
 mod chain;
 mod clients;
 mod command_line;
@@ -29,4 +30,6 @@ mod recount;
 mod reload;
 mod retry;
 mod schemathesis;
+mod send_command;
 mod stopping;
+mod top_command;

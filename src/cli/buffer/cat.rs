@@ -44,7 +44,7 @@ pub(super) fn cat(
 }
 
 /// The directories in which `selection` may be.
-fn selected(dirs: Vec<ChunkDir>, selection: &Selection) -> Result<Vec<ChunkDir>, Error> {
+pub(super) fn selected(dirs: Vec<ChunkDir>, selection: &Selection) -> Result<Vec<ChunkDir>, Error> {
     let is_wanted = |dir: &ChunkDir| {
         selection
             .route

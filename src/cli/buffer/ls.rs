@@ -250,7 +250,7 @@ fn describe_key(key: &KeyReport, text: &mut String) {
 }
 
 /// The two largest units.
-fn age(seconds: i64) -> String {
+pub(in crate::cli) fn age(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     if days > 0 {
         format!("{days}d{hours}h")

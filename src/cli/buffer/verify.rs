@@ -80,7 +80,7 @@ struct Problem {
 }
 
 /// Shows how far the reading is.
-pub(super) struct Progress(ProgressBar);
+pub(super) struct Progress(pub(super) ProgressBar);
 
 impl Progress {
     /// Nothing is shown.

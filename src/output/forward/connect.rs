@@ -81,6 +81,11 @@ pub(super) enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether another attempt is of no use until somebody changes a setting.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Handshake(_))
+    }
+
     /// Whom the failure speaks about.
     pub(super) fn scope(&self) -> FailureScope {
         match self {
