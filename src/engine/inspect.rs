@@ -461,6 +461,7 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
         DestinationSample {
             name: Arc::clone(&to.name),
             stats: Arc::clone(&to.stats),
+            in_flight_max: count(plan.buffer.max_concurrent),
             is_paused: scheduler.is_destination_stopped(index),
             owed_chunks: count(scheduler.owed_count(index)),
             oldest_owed_unix_ns,
@@ -481,6 +482,7 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
         dead_used_bytes: held.dead_used_bytes,
         dead_letter_limit_bytes: plan.buffer.dead_letter_limit_size,
         is_paused,
+        remembered_batches_max: remembered_max(plan),
         held_chunks,
         oldest_created_unix_ns: held.oldest_created_ns,
         outputs: outputs.collect(),
@@ -491,6 +493,12 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
 fn disk_size(dir: &Path) -> Option<u64> {
     let volume = rustix::fs::statvfs(dir).ok()?;
     volume.f_blocks.checked_mul(volume.f_frsize)
+}
+
+/// Batches that the route may remember.
+fn remembered_max(plan: &RoutePlan) -> u64 {
+    let deduplicate = plan.buffer.deduplicate.as_ref();
+    deduplicate.map_or(0, |deduplicate| count(deduplicate.batches_max))
 }
 
 fn count(count: usize) -> u64 {

@@ -99,6 +99,8 @@ pub struct RouteSample {
     pub dead_letter_limit_bytes: u64,
     /// Whether the operator has paused it.
     pub is_paused: bool,
+    /// Batches that may be remembered; 0 if none are.
+    pub remembered_batches_max: u64,
     /// Chunks that the operator holds.
     pub held_chunks: u64,
     /// When the oldest chunk that is not a dead letter was created, in Unix nanoseconds.
@@ -114,6 +116,8 @@ pub struct DestinationSample {
     pub name: Arc<str>,
     /// Its counters.
     pub stats: Arc<DestinationStats>,
+    /// Deliveries that may be in flight.
+    pub in_flight_max: u64,
     /// Whether the operator has paused it, whatever its route is.
     pub is_paused: bool,
     /// Sealed chunks that it has not confirmed.

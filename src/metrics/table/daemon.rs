@@ -45,7 +45,7 @@ pub(super) const SECTION: Section = Section {
             "0 or 1",
             Read::Daemon(|s| Some(flag(s.reloads.is_last_successful))),
             "0 if the last reload failed, so that what runs is not what the file says.",
-            "The log and `/api/v1/status` say why; the next restart would fail as well.",
+            "The log and `/api/v1/status` say why; the next restart would fail as well; alert ForebayReloadFailed.",
         ),
         gauge(
             "forebay_config_last_reload_success_timestamp_seconds",

@@ -106,7 +106,14 @@ pub(super) const SECTION: Section = Section {
             "deliveries",
             Read::Output(|o, _| Some(count(o.stats.in_flight()))),
             "Deliveries under way.",
-            "At `max_concurrent` the destination is the limit.",
+            "At the limit, the destination is what is slow.",
+        ),
+        gauge(
+            "forebay_output_in_flight_limit_chunks",
+            "deliveries",
+            Read::Output(|o, _| Some(count(o.in_flight_max))),
+            "Deliveries that may be under way: `max_concurrent`.",
+            "The bound of `forebay_output_in_flight_chunks`.",
         ),
         gauge(
             "forebay_output_owed_chunks",

@@ -191,7 +191,14 @@ pub(super) const SECTION: Section = Section {
             "batches",
             Read::Route(|r, _| counted(&r.stats.batches_remembered)),
             "Batches that would be recognised if a sender repeated them.",
-            "Bounded by `deduplicate.batches_max`.",
+            "At the limit, the oldest are forgotten before their window is over.",
+        ),
+        gauge(
+            "forebay_route_remembered_batches_limit",
+            "batches",
+            Read::Route(|r, _| count(r.remembered_batches_max)),
+            "Batches that may be remembered, by `deduplicate`; 0 if none are.",
+            "The bound of `forebay_route_remembered_batches`.",
         ),
         counter(
             "forebay_route_refused_appends_total",
