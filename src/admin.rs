@@ -20,6 +20,7 @@
 //! | `GET /api/v1/log-level` | read | which lines of the log are written |
 //! | `GET /api/v1/openapi.json` | read | all of this for programs, as OpenAPI 3.1 |
 //! | `POST /api/v1/flush` | admin | seals all that is staged |
+//! | `POST /api/v1/reload` | admin | reads the configuration again, and says what it has changed |
 //! | `POST /api/v1/drain` | admin | takes in no more, delivers what there is, then stops |
 //! | `POST /api/v1/stop` | admin | stops as SIGTERM does |
 //! | `PUT /api/v1/log-level` | admin | `{"filter": "warn,forebay=debug"}`, until the next start |
@@ -87,8 +88,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::plan::{AdminPlan, ServerTls};
-use crate::engine::control::Control;
-use crate::engine::status::Inspect;
 use crate::wire::http::{Limits, Server};
 use crate::wire::tls::{Identity, TlsError, server_config};
 
@@ -112,6 +111,7 @@ use audit::Audit;
 use gate::Gate;
 use host::Names;
 use look::Admin;
+pub use look::{Reach, Reloading};
 use rate::Rates;
 
 /// Most connections at a time: some scrapers, some people, some streams.
@@ -196,13 +196,8 @@ impl AdminServer {
     }
 
     /// Answers requests until `stop`.
-    pub async fn run(
-        self,
-        inspect: Arc<dyn Inspect>,
-        control: Arc<dyn Control>,
-        stop: CancellationToken,
-    ) {
-        let router = self.router(inspect, control);
+    pub async fn run(self, reach: Reach, stop: CancellationToken) {
+        let router = self.router(reach);
         let server = Server {
             listener: self.listener,
             tls: self.tls,
@@ -215,8 +210,8 @@ impl AdminServer {
         server.run(router, stop).await;
     }
 
-    fn router(&self, inspect: Arc<dyn Inspect>, control: Arc<dyn Control>) -> Router {
-        let admin = Admin::new(inspect, control, Arc::clone(&self.gate.audit));
+    fn router(&self, reach: Reach) -> Router {
+        let admin = Admin::new(reach, Arc::clone(&self.gate.audit));
         handlers::router(admin, Arc::clone(&self.gate), self.names.clone())
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::access::Caller;
@@ -13,6 +15,7 @@ use super::api::{Gives, Schemas, Sketch};
 use super::audit::AuditEntry;
 use super::look::{Admin, failed};
 use crate::engine::control::{Change, Control, ControlError};
+use crate::engine::reload::Changes;
 use crate::wire::http::Problem;
 
 /// How long an answer may take; the action goes on.
@@ -26,8 +29,26 @@ pub(super) struct Deed {
     parameters: Option<String>,
 }
 
-/// What an action has changed.
-pub(super) struct Done(Change);
+/// What came of an action.
+pub(super) struct Done<T = Change>(pub(super) T);
+
+/// What can come of an action.
+pub(super) trait Outcome: Serialize + JsonSchema + Send + 'static {
+    /// It in a few words, for the audit log.
+    fn told(&self) -> String;
+}
+
+impl Outcome for Change {
+    fn told(&self) -> String {
+        self.detail.clone()
+    }
+}
+
+impl Outcome for Changes {
+    fn told(&self) -> String {
+        self.to_string()
+    }
+}
 
 impl Deed {
     /// `action` is an operation's name, `target` its path.
@@ -46,9 +67,9 @@ impl Deed {
         self
     }
 
-    fn entry(self, time: String, outcome: &Result<Done, Problem>) -> AuditEntry {
+    fn entry<T: Outcome>(self, time: String, outcome: &Result<Done<T>, Problem>) -> AuditEntry {
         let (status, result) = match outcome {
-            Ok(Done(change)) => (200, change.detail.clone()),
+            Ok(Done(done)) => (200, done.told()),
             Err(problem) => (problem.status().as_u16(), problem.detail().to_owned()),
         };
         AuditEntry {
@@ -66,30 +87,40 @@ impl Deed {
 }
 
 impl Admin {
-    /// Has the engine do it, in turn with other actions, on a thread that may block, and writes it
-    /// down. It goes on when the time for an answer is over, or nobody waits for one any more.
-    pub(super) async fn act(
+    /// Has the engine do it, in turn with other actions, on a thread that may block.
+    pub(super) async fn act<T: Outcome>(
         self,
         deed: Deed,
-        act: impl FnOnce(&dyn Control) -> Result<Change, ControlError> + Send + 'static,
-    ) -> Result<Done, Problem> {
-        let time = self.audit.now();
-        let acting = tokio::spawn(async move {
+        act: impl FnOnce(&dyn Control) -> Result<T, ControlError> + Send + 'static,
+    ) -> Result<Done<T>, Problem> {
+        let (control, turns) = (Arc::clone(&self.control), Arc::clone(&self.action_turns));
+        let acting = async move {
             // Never closed, so this is always a permit.
-            let turn = Arc::clone(&self.action_turns).acquire_owned().await.ok();
-            let control = Arc::clone(&self.control);
+            let turn = turns.acquire_owned().await.ok();
             let acted = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 act(&*control)
             });
-            let outcome = match acted.await {
-                Ok(acted) => acted.map(Done).map_err(|refused| problem(&refused)),
-                Err(panicked) => Err(failed(&panicked)),
-            };
+            let acted = acted.await.map_err(|panicked| failed(&panicked))?;
+            acted.map_err(|refused| problem(&refused))
+        };
+        self.perform(deed, acting).await
+    }
+
+    /// Does it, and writes it down. It goes on when the time for an answer is over, or nobody waits for
+    /// one any more.
+    pub(super) async fn perform<T: Outcome>(
+        self,
+        deed: Deed,
+        acting: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<Done<T>, Problem> {
+        let time = self.audit.now();
+        let performing = tokio::spawn(async move {
+            let outcome = acting.await.map(Done);
             self.audit.done(deed.entry(time, &outcome)).await;
             outcome
         });
-        match tokio::time::timeout(ANSWER_TIMEOUT, acting).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, performing).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panicked)) => Err(failed(&panicked)),
             Err(_) => {
@@ -120,15 +151,15 @@ fn problem(refused: &ControlError) -> Problem {
     Problem::new(status, refused.to_string())
 }
 
-impl IntoResponse for Done {
+impl<T: Outcome> IntoResponse for Done<T> {
     fn into_response(self) -> Response {
         Json(self.0).into_response()
     }
 }
 
-impl Gives for Done {
+impl<T: Outcome> Gives for Done<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
-        Json::<Change>::describe(sketch, schemas);
+        Json::<T>::describe(sketch, schemas);
         sketch.fails(409, "The state that it is in forbids it.");
     }
 }

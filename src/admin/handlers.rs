@@ -20,6 +20,7 @@ mod caller;
 mod chunks;
 mod export;
 mod health;
+mod reload;
 mod status;
 
 /// The whole API.
@@ -49,6 +50,7 @@ pub(super) fn api(gate: Arc<Gate>) -> Api {
     audit::add(&mut api);
     caller::add(&mut api);
     actions::add(&mut api);
+    reload::add(&mut api);
     api
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::audit::Audit;
 use crate::engine::control::Control;
+use crate::engine::reload::{self, Changes};
 use crate::engine::status::Inspect;
 use crate::wire::http::Problem;
 
@@ -27,11 +29,26 @@ const STREAM_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer may take, with the wait for its turn.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How the API reaches the engine.
+#[derive(Clone)]
+pub struct Reach {
+    /// Looks into it.
+    pub inspect: Arc<dyn Inspect>,
+    /// Acts on it.
+    pub control: Arc<dyn Control>,
+    /// Has it reload its configuration.
+    pub reload: Arc<dyn Fn() -> Reloading + Send + Sync>,
+}
+
+/// A reload under way.
+pub type Reloading = BoxFuture<'static, Result<Changes, Arc<reload::Error>>>;
+
 /// What handlers have.
 #[derive(Clone)]
 pub(super) struct Admin {
     pub(super) inspect: Arc<dyn Inspect>,
     pub(super) control: Arc<dyn Control>,
+    pub(super) reload: Arc<dyn Fn() -> Reloading + Send + Sync>,
     pub(super) audit: Arc<Audit>,
     /// The description of the API, once all of it is known.
     pub(super) description: Arc<OnceLock<Bytes>>,
@@ -41,14 +58,16 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    pub(super) fn new(
-        inspect: Arc<dyn Inspect>,
-        control: Arc<dyn Control>,
-        audit: Arc<Audit>,
-    ) -> Self {
+    pub(super) fn new(reach: Reach, audit: Arc<Audit>) -> Self {
+        let Reach {
+            inspect,
+            control,
+            reload,
+        } = reach;
         Self {
             inspect,
             control,
+            reload,
             audit,
             description: Arc::default(),
             turns: Arc::new(Semaphore::new(LOOKS_MAX)),

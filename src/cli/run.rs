@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{AdminError, AdminServer};
+use crate::admin::{AdminError, AdminServer, Reach};
 use crate::clock::Clock;
 use crate::config::plan::Plan;
-use crate::engine::control::Control;
 use crate::engine::reload::Source;
-use crate::engine::status::Inspect;
 use crate::engine::{self, Engine};
 use crate::registry::Registry;
 use crate::telemetry;
@@ -58,8 +56,7 @@ async fn serve(plan: Plan, source: Source, registry: &Registry, clock: Clock) ->
     let admin = match admin_plan {
         Some(admin) => {
             let admin = AdminServer::bind(&admin, &data_dir, clock).await?;
-            let (inspect, control) = (engine.inspect(), engine.control());
-            Some(start_admin(admin, inspect, control, stop_admin.clone()))
+            Some(start_admin(admin, &engine, stop_admin.clone()))
         }
         None => None,
     };
@@ -74,10 +71,18 @@ async fn serve(plan: Plan, source: Source, registry: &Registry, clock: Clock) ->
 
 fn start_admin(
     server: AdminServer,
-    inspect: Arc<dyn Inspect>,
-    control: Arc<dyn Control>,
+    engine: &Engine,
     stop: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     tracing::info!(listen = %server.local_addr(), "admin API listens");
-    tokio::spawn(server.run(inspect, control, stop))
+    let reload = engine.reload_handle();
+    let reach = Reach {
+        inspect: engine.inspect(),
+        control: engine.control(),
+        reload: Arc::new(move || {
+            let reload = reload.clone();
+            Box::pin(async move { reload.reload().await })
+        }),
+    };
+    tokio::spawn(server.run(reach, stop))
 }

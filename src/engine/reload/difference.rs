@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::holding::Holding;
 use crate::config::plan::{InputPlan, Plan, RoutePlan};
 
 /// What a reload has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changes {
     /// Of the inputs.
     pub inputs: Changed,
@@ -23,7 +24,7 @@ pub struct Changes {
 }
 
 /// Names, by what became of what they name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Changed {
     /// Not touched.
     pub kept: Vec<String>,
