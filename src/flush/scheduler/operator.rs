@@ -213,7 +213,11 @@ impl Scheduler {
     pub fn retry_destination(&mut self, now: Now, destination: usize) -> bool {
         let queues = self.queues.iter_mut().skip(destination);
         let of_destination = queues.step_by(self.destination_count);
-        of_destination.fold(false, |any, queue| queue.retry_now(now.monotonic) || any)
+        let mut has_waited = false;
+        for queue in of_destination {
+            has_waited |= queue.retry_now(now.monotonic);
+        }
+        has_waited
     }
 
     /// Begins to bury what a queued chunk owes, whoever it owes it to.
