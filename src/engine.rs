@@ -65,7 +65,7 @@ use inspect::Inspector;
 use notify::Manager;
 pub use open::Error;
 use outputs::Outputs;
-use reload::{Reload, Requests, Source};
+use reload::{Reload, Requests, Source, Stamps};
 use route::RunningRoute;
 use signals::{Signal, Signals};
 use status::{EnginePhase, Inspect};
@@ -76,6 +76,8 @@ use watch::Watch;
 pub struct Engine {
     /// What runs, as it was configured.
     plan: Plan,
+    /// What the files that it names were when they were read.
+    stamps: Stamps,
     /// Where the plan is read again; `None`: nowhere.
     source: Option<Source>,
     handle: Reload,

@@ -104,6 +104,7 @@ pub(super) async fn open(
     let signals = Signals::listen().map_err(Error::Signals)?;
     let descriptors = Descriptors::of_process(plan.open_files_max);
     descriptors.fit(&mut plan.inputs);
+    let stamps = reload::Stamps::of(&plan);
     let tools = tools(&plan, clock, descriptors)?;
     let outputs = open_outputs(&plan, registry, &tools).await?;
     let recoveries = recover_routes(&plan, &outputs, &tools)?;
@@ -151,6 +152,7 @@ pub(super) async fn open(
     let (handle, requests) = reload::handle();
     let engine = Engine {
         plan,
+        stamps,
         registry: Arc::new(registry.clone()),
         source: None,
         handle,

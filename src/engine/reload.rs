@@ -21,6 +21,8 @@
 //! | output | keeps its instance | the successor takes the next chunk; the old one ends what it has in flight, within a minute or what its time-outs need | no route leads to it: it is closed likewise |
 //! | route | keeps its driver | a new scheduler takes over its chunks | its chunks stay, and are delivered no more |
 //!
+//! Certificates and keys are part of what names them: a file that was renewed is a change.
+//!
 //! What can be changed only by a restart is refused by name: see [`Error::Restart`].
 
 use std::sync::Arc;
@@ -36,12 +38,14 @@ use crate::config::{self, plan::Plan};
 
 mod commit;
 mod difference;
+mod files;
 mod prepare;
 mod stats;
 #[cfg(test)]
 mod tests;
 
 pub use difference::{Changed, Changes};
+pub(super) use files::Stamps;
 pub(super) use stats::ReloadStats;
 
 /// Reads the configuration.

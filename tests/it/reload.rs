@@ -180,12 +180,25 @@ fn what_cannot_be_used_changes_nothing_and_is_told() {
         assert_eq!(reloads(&daemon, FAILURE), f64::from(number));
     }
     assert_eq!(reloads(&daemon, SUCCESS), 0.0);
+    let asked = http::post(site.admin(), "/api/v1/reload", "application/json", b"");
+    assert_eq!(asked.status, 409);
+    assert!(
+        asked.text().contains("only a restart can change data_dir"),
+        "{}",
+        asked.text()
+    );
     let health = http::get(site.admin(), "/api/v1/status").json()["health"].to_string();
     assert!(
         health.contains("only a restart can change data_dir"),
         "{health}"
     );
-    reload(&site, &daemon, &config, SUCCESS);
+    write(
+        &site,
+        &config.replace("flush_interval: 20ms", "flush_interval: 30ms"),
+    );
+    let asked = http::post(site.admin(), "/api/v1/reload", "application/json", b"");
+    assert_eq!(asked.status, 200);
+    assert_eq!(asked.json()["routes"]["changed"][0], "all");
     assert_eq!(
         daemon.metric("forebay_config_last_reload_successful", &[]),
         1.0

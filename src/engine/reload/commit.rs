@@ -27,6 +27,7 @@ impl Engine {
         let Prepared {
             plan,
             changes,
+            stamps,
             outputs,
             ways,
             filters,
@@ -56,6 +57,7 @@ impl Engine {
         self.retired.retain(|route| !route.has_ended());
         change_log_filter(&self.plan, &plan);
         self.plan = plan;
+        self.stamps = stamps;
         self.publish();
         changes
     }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::holding::Holding;
+use super::files::{self, Stamps};
 use crate::config::plan::{InputPlan, Plan, RoutePlan};
 
 /// What a reload has changed.
@@ -98,7 +99,11 @@ impl Changed {
         self.changed.is_empty() && self.added.is_empty() && self.removed.is_empty()
     }
 
+    /// What was kept has changed after all.
     fn change(&mut self, name: &str) {
+        if !self.keeps(name) {
+            return;
+        }
         self.kept.retain(|kept| kept != name);
         self.changed.push(name.to_owned());
         self.changed.sort();
@@ -106,8 +111,9 @@ impl Changed {
 }
 
 impl Changes {
-    /// What becomes of what runs `before` when it is to be `after`.
-    pub(super) fn between(before: &Plan, after: &Plan) -> Self {
+    /// What becomes of what runs `before` when it is to be `after`, where the files that are named are
+    /// as they were in `stamps` and are now as they are in `now`.
+    pub(super) fn between(before: &Plan, after: &Plan, stamps: &Stamps, now: &Stamps) -> Self {
         let mut changes = Self {
             inputs: Changed::between(&before.inputs, &after.inputs),
             filters: Changed::between(
@@ -120,10 +126,19 @@ impl Changes {
             ),
             outputs: Changed::between(&before.outputs, &after.outputs),
         };
+        for (name, plan) in &after.inputs {
+            if now.differ(stamps, files::of_input(plan)) {
+                changes.inputs.change(name);
+            }
+        }
+        for (name, plan) in &after.outputs {
+            if now.differ(stamps, files::of_output(plan)) {
+                changes.outputs.change(name);
+            }
+        }
         for route in &after.routes {
             let is_other = |name: &String| changes.outputs.changes(name);
-            let leads_elsewhere = outputs(route).any(is_other);
-            if leads_elsewhere && changes.routes.keeps(&route.name) {
+            if outputs(route).any(is_other) {
                 changes.routes.change(&route.name);
             }
         }

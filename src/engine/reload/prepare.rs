@@ -11,6 +11,7 @@ use super::super::filters::{Filters, OpenFilter};
 use super::super::inputs::OpenInput;
 use super::super::open::Recovery;
 use super::super::outputs::{self, OpenOutput, Outputs};
+use super::files::Stamps;
 use super::{Changes, Error};
 use crate::config::plan::{InputPlan, Plan};
 use crate::output::{Instance, Output, Way};
@@ -19,6 +20,8 @@ use crate::output::{Instance, Output, Way};
 pub(super) struct Prepared {
     pub(super) plan: Plan,
     pub(super) changes: Changes,
+    /// What the files were before they were read.
+    pub(super) stamps: Stamps,
     /// All outputs; those that have changed still with what they were in their slots.
     pub(super) outputs: Outputs,
     /// The ways of each route's outputs.
@@ -39,9 +42,10 @@ impl Engine {
     /// Opens all that `plan` has and the engine has not. What was opened is closed again if something
     /// cannot be.
     pub(super) async fn prepare(&mut self, plan: Plan) -> Result<Prepared, Error> {
-        let changes = Changes::between(&self.plan, &plan);
+        let stamps = Stamps::of(&plan);
+        let changes = Changes::between(&self.plan, &plan, &self.stamps, &stamps);
         let mut opened = Vec::new();
-        let prepared = self.open_all(plan, changes, &mut opened).await;
+        let prepared = self.open_all(plan, changes, stamps, &mut opened).await;
         if prepared.is_err() {
             close(opened).await;
         }
@@ -52,6 +56,7 @@ impl Engine {
         &mut self,
         plan: Plan,
         changes: Changes,
+        stamps: Stamps,
         opened: &mut Vec<Output>,
     ) -> Result<Prepared, Error> {
         let outputs = self.open_outputs(&plan, &changes, opened).await?;
@@ -67,6 +72,7 @@ impl Engine {
         Ok(Prepared {
             plan,
             changes,
+            stamps,
             outputs,
             ways,
             filters,

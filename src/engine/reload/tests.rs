@@ -15,13 +15,17 @@ fn usual() -> Plan {
     plan("", "  r: {match: '**', to: o}", "  o: {type: stdout}", "")
 }
 
+fn between(before: &Plan, after: &Plan) -> Changes {
+    Changes::between(before, after, &Stamps::of(before), &Stamps::of(after))
+}
+
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 #[test]
 fn the_same_text_makes_no_difference() {
-    let changes = Changes::between(&usual(), &usual());
+    let changes = between(&usual(), &usual());
     assert_eq!(changes.to_string(), "nothing is different");
     assert_eq!(changes.inputs.kept, ["i"]);
     assert_eq!(changes.routes.kept, ["r"]);
@@ -36,7 +40,7 @@ fn what_is_different_is_named() {
         "  o: {type: stdout}\n  p: {type: 'null'}",
         "filters:\n  g: {type: grep, keep: {key: a, pattern: b}}",
     );
-    let changes = Changes::between(&usual(), &after);
+    let changes = between(&usual(), &after);
     assert_eq!(changes.inputs.added, ["j"]);
     assert_eq!(changes.filters.added, ["g"]);
     assert_eq!(changes.routes.changed, ["r"]);
@@ -45,7 +49,7 @@ fn what_is_different_is_named() {
     let text =
         "inputs added: j; filters added: g; routes changed: r; routes added: s; outputs added: p";
     assert_eq!(changes.to_string(), text);
-    let back = Changes::between(&after, &usual());
+    let back = between(&after, &usual());
     assert_eq!(back.routes.removed, ["s"]);
     assert_eq!(back.outputs.removed, ["p"]);
 }
@@ -53,7 +57,7 @@ fn what_is_different_is_named() {
 #[test]
 fn a_route_changes_with_its_output() {
     let other = plan("", "  r: {match: '**', to: o}", "  o: {type: 'null'}", "");
-    let changes = Changes::between(&usual(), &other);
+    let changes = between(&usual(), &other);
     assert_eq!(changes.outputs.changed, ["o"]);
     assert_eq!(changes.routes.changed, ["r"]);
     assert_eq!(changes.routes.kept, names(&[]));
@@ -69,9 +73,9 @@ fn secrets_and_patterns_are_compared_by_what_they_say() {
             &format!("filters:\n  g: {{type: grep, keep: {{key: a, pattern: '{pattern}'}}}}"),
         )
     };
-    let same = Changes::between(&with("k", "x"), &with("k", "x"));
+    let same = between(&with("k", "x"), &with("k", "x"));
     assert_eq!(same.to_string(), "nothing is different");
-    let other = Changes::between(&with("k", "x"), &with("l", "y"));
+    let other = between(&with("k", "x"), &with("l", "y"));
     assert_eq!(other.to_string(), "inputs changed: f; filters changed: g");
 }
 
@@ -106,4 +110,34 @@ async fn who_asks_an_engine_that_is_gone_hears_so() {
     drop(requests);
     let refused = handle.reload().await;
     assert!(matches!(*refused.unwrap_err(), Error::Stopping));
+}
+
+#[test]
+fn a_certificate_that_is_renewed_changes_what_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let (new, path) = (dir.path().join("new"), dir.path().join(name));
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &path).unwrap();
+        path.display().to_string()
+    };
+    let (cert, key, ca) = (write("cert", "c"), write("key", "k"), write("ca", "a"));
+    let plan = plan(
+        &format!("  f: {{type: forward, tls: {{cert_path: '{cert}', key_path: '{key}'}}}}"),
+        "  r: {match: '**', to: [o, p]}",
+        &format!(
+            "  o: {{type: stdout}}\n  p: {{type: http, url: 'https://h', tls: {{ca_path: '{ca}'}}}}"
+        ),
+        "",
+    );
+    let before = Stamps::of(&plan);
+    let changes = || Changes::between(&plan, &plan, &before, &Stamps::of(&plan)).to_string();
+    assert_eq!(changes(), "nothing is different");
+    write("cert", "d");
+    assert_eq!(changes(), "inputs changed: f");
+    std::fs::remove_file(ca).unwrap();
+    assert_eq!(
+        changes(),
+        "inputs changed: f; routes changed: r; outputs changed: p"
+    );
 }
