@@ -1,7 +1,7 @@
 //! `forebay tap`: events as they pass, one JSON object a line.
 //!
-//! The daemon never waits for whoever looks: what a slow reader misses is counted, and told on
-//! standard error.
+//! The daemon never waits for whoever looks: an event says how many were `missed` before it. What it
+//! prints, `forebay send --format event` can send.
 
 use std::io::{self, Write};
 
@@ -14,21 +14,24 @@ use crate::registry::Registry;
 pub(super) struct TapArgs {
     #[command(flatten)]
     api: ApiArgs,
-    /// Only events of this route.
-    #[arg(long, value_name = "NAME")]
+    /// Only events that this route has stored.
+    #[arg(long, value_name = "NAME", conflicts_with = "input")]
     route: Option<String>,
-    /// Only events that came by this input.
+    /// Events as they come by this input, before filters; without it, those that a route has stored.
     #[arg(long, value_name = "NAME")]
     input: Option<String>,
     /// Only events with such a tag, as in a route's `match`.
     #[arg(long, value_name = "PATTERN")]
     tag: Option<String>,
-    /// Only this share of them, from 0 to 1.
-    #[arg(long, value_name = "SHARE")]
-    sample: Option<f64>,
+    /// Only one of so many.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// At most so many a second, up to 1000; 100 if absent.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    per_second: Option<u32>,
     /// End after this many.
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u64>,
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
     /// Accepted like everywhere; the output is always JSON.
     #[arg(long)]
     json: bool,
@@ -42,30 +45,26 @@ pub(super) async fn tap(args: &TapArgs, registry: &Registry) -> Result<(), Error
     let api = Api::new(&args.api, registry)?;
     let mut stream = api.stream("tap", &args.query()).await?;
     let mut out = io::stdout().lock();
-    let mut left = args.limit.unwrap_or(u64::MAX);
-    while left > 0 {
+    loop {
         let message = stream.next().await;
         let message = message.map_err(|error| api.lost(error))?;
-        let Some(message) = message else { break };
-        if print(&message, &mut out)? {
-            left -= 1;
+        match message {
+            Some(message) => print(&message, &mut out)?,
+            None => return Ok(()),
         }
     }
-    Ok(())
 }
 
-/// Whether the message was an event. Anything else is about the stream itself.
-fn print(message: &Message, out: &mut impl Write) -> io::Result<bool> {
-    let is_event = matches!(message.event.as_str(), "event" | "");
-    if is_event {
-        writeln!(out, "{}", message.data)?;
-        // Somebody looks on.
-        out.flush()?;
-    } else {
+/// Anything but an event is about the stream itself.
+fn print(message: &Message, out: &mut impl Write) -> io::Result<()> {
+    if message.event != "event" {
         // Nobody is left to tell if standard error is closed.
         let _ = writeln!(io::stderr(), "{}: {}", message.event, message.data);
+        return Ok(());
     }
-    Ok(is_event)
+    writeln!(out, "{}", message.data)?;
+    // Somebody looks on.
+    out.flush()
 }
 
 impl TapArgs {
@@ -74,7 +73,8 @@ impl TapArgs {
             ("route", self.route.clone()),
             ("input", self.input.clone()),
             ("tag", self.tag.clone()),
-            ("sample", self.sample.map(|share| share.to_string())),
+            ("sample", self.sample.map(|one_in| one_in.to_string())),
+            ("per_second", self.per_second.map(|most| most.to_string())),
             ("limit", self.limit.map(|limit| limit.to_string())),
         ];
         let given = |(name, value): (&'static str, Option<String>)| Some((name, value?));

@@ -31,6 +31,9 @@ pub(super) enum Style {
     Bad,
 }
 
+/// A route that is full in less than this is in trouble; the rest has time.
+const FULL_SOON_S: i64 = 24 * 3600;
+
 const INPUT_COLUMNS: [Column; 7] = [
     Column::left("INPUT", 0),
     Column::left("TYPE", 4),
@@ -41,13 +44,14 @@ const INPUT_COLUMNS: [Column; 7] = [
     Column::right("REFUSED", 1),
 ];
 
-const ROUTE_COLUMNS: [Column; 9] = [
+const ROUTE_COLUMNS: [Column; 10] = [
     Column::left("ROUTE", 0),
     Column::right("WAITING", 0),
     Column::right("BYTES", 1),
     Column::right("CHUNKS", 4),
     Column::right("IN FLIGHT", 5),
     Column::right("OLDEST", 0),
+    Column::right("USED", 2),
     Column::right("DEAD", 1),
     Column::right("SENDERS HELD", 3),
     Column::left("STATE", 0),
@@ -146,8 +150,8 @@ fn input_row(input: &Value, rates: &Rates<'_>) -> Row {
         text(&input["name"]),
         text(&input["type"]),
         text(&input["connections_open"]),
-        rates.of(input, "events"),
-        rates.of(input, "bytes"),
+        shown(rates.of(input, "events")),
+        shown(rates.of(input, "bytes")),
         text(&input["events"]),
         text(&input["batches_refused"]),
     ];
@@ -171,6 +175,7 @@ fn route_row(route: &Value, now_ns: i64) -> Row {
         waiting("chunks").to_string(),
         text(&route["in_flight"]["chunks"]),
         since(&route["oldest_chunk_created"], now_ns),
+        used(route),
         text(&route["dead"]["events"]),
         text(&route["senders_waiting"]),
         state,
@@ -186,8 +191,9 @@ fn route_state(route: &Value) -> (String, bool) {
     if whole(&route["senders_waiting"]) > 0 {
         words.push("full, senders wait".to_owned());
     }
-    if route["time_to_full_s"].is_number() {
-        words.push(format!("full in {}", age(whole(&route["time_to_full_s"]))));
+    let full_in = &route["time_to_full_s"];
+    if full_in.is_number() && whole(full_in) < FULL_SOON_S {
+        words.push(format!("full in {}", age(whole(full_in))));
     }
     match words.is_empty() {
         true => ("ok".to_owned(), true),
@@ -195,11 +201,25 @@ fn route_state(route: &Value) -> (String, bool) {
     }
 }
 
+/// How much of its room on the disk it has taken.
+fn used(route: &Value) -> String {
+    let (used, limit) = (&route["used_bytes"], &route["limits"]["total_limit_size"]);
+    match (used.as_f64(), limit.as_f64()) {
+        (Some(used), Some(limit)) if limit > 0.0 => format!("{:.0}%", 100.0 * used / limit),
+        _ => "-".to_owned(),
+    }
+}
+
 fn output_row(route: &Value, output: &Value, rates: &Rates<'_>, now_ns: i64) -> Row {
     let (state, is_good) = output_state(output);
     let row = vec![
         format!("{} -> {}", text(&route["name"]), text(&output["name"])),
-        rates.of(output, "events_delivered"),
+        // Else the daemon's own, of the last minute.
+        shown(
+            rates
+                .of(output, "events_delivered")
+                .or(output["rate"].as_f64()),
+        ),
         text(&output["owed_chunks"]),
         text(&output["in_flight"]),
         text(&output["retries"]),
@@ -232,16 +252,15 @@ struct Rates<'a>(Option<&'a Value>, f64);
 impl Rates<'_> {
     /// By how much the counter `field` has grown a second. A daemon that was started anew counts
     /// from 0.
-    fn of(&self, now: &Value, field: &str) -> String {
-        let (Some(before), now) = (self.0, &now[field]) else {
-            return "-".to_owned();
-        };
-        let grown = now.as_f64().unwrap_or(0.0) - before[field].as_f64().unwrap_or(0.0);
-        match self.1 > 0.0 {
-            true => format!("{:.0}", grown.max(0.0) / self.1),
-            false => "-".to_owned(),
-        }
+    fn of(&self, now: &Value, field: &str) -> Option<f64> {
+        let count = |value: &Value| value[field].as_f64().unwrap_or(0.0);
+        let grown = count(now) - count(self.0?);
+        (self.1 > 0.0).then(|| grown.max(0.0) / self.1)
     }
+}
+
+fn shown(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"))
 }
 
 /// A row's cells, and how it is shown.
@@ -315,6 +334,7 @@ mod tests {
                 "in_flight": {"chunks": 1, "events": 7, "bytes": 70},
                 "dead": {"chunks": 1, "events": 3, "bytes": 30},
                 "oldest_chunk_created": "2026-11-21T08:00:30Z", "senders_waiting": 1,
+                "used_bytes": 400, "limits": {"total_limit_size": 1000}, "time_to_full_s": 90.0,
                 "outputs": [{
                     "name": "central", "owed_chunks": 3, "in_flight": 1, "retries": 4,
                     "chunks_rejected": 1, "events_delivered": delivered,
@@ -365,9 +385,10 @@ mod tests {
             "4",
             "1",
             "1m0s",
+            "40%",
             "3",
             "1",
-            "full, senders wait",
+            "full, senders wait, full in 1m30s",
         ]);
         has_row(&[
             "web -> central",
