@@ -86,7 +86,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List the types of inputs, filters and outputs, or show what can be set for one.
+    /// List the types of inputs, filters and outputs, decoders and encoders, or show what can be set
+    /// for one.
     Plugins {
         /// A type, by any of its names.
         #[arg(value_name = "NAME")]

@@ -69,6 +69,21 @@ pub enum DecodeError {
     NoTime,
 }
 
+/// A decoder that is not built in, by its name.
+#[derive(Clone, Debug)]
+pub struct OtherDecoder {
+    /// What stands as `decoder` in the configuration.
+    pub name: &'static str,
+    /// What does it.
+    pub decoder: Arc<dyn Decoder>,
+}
+
+impl PartialEq for OtherDecoder {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.decoder, &other.decoder)
+    }
+}
+
 /// Which decoder, with its settings.
 #[derive(Clone, Debug)]
 pub enum DecoderPlan {
@@ -82,19 +97,22 @@ pub enum DecoderPlan {
     Regex(::regex::Regex),
     /// Anything, as one field.
     Text,
+    /// One that is not built in.
+    Other(OtherDecoder),
 }
 
 impl PartialEq for DecoderPlan {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Regex(one), Self::Regex(other)) => one.as_str() == other.as_str(),
+            (Self::Other(one), Self::Other(other)) => one == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
 }
 
 impl DecoderPlan {
-    /// The names of all decoders.
+    /// The names of all decoders that are built in.
     pub const NAMES: [&str; 5] = ["json", "msgpack", "logfmt", "regex", "text"];
 
     /// Its name.
@@ -106,6 +124,7 @@ impl DecoderPlan {
             Self::Logfmt => "logfmt",
             Self::Regex(_) => "regex",
             Self::Text => "text",
+            Self::Other(other) => other.name,
         }
     }
 
@@ -120,6 +139,7 @@ impl DecoderPlan {
                 Self::Logfmt => Arc::new(logfmt::Logfmt),
                 Self::Regex(pattern) => Arc::new(regex::Groups(pattern.clone())),
                 Self::Text => Arc::new(text::Text),
+                Self::Other(other) => Arc::clone(&other.decoder),
             },
         }
     }

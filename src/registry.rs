@@ -93,6 +93,27 @@
 //!
 //! let registry = Registry::builtin().input(OnceType).unwrap().filter(Hush).unwrap();
 //! ```
+//!
+//! A decoder is added by its name:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use forebay::decoder::{DecodeError, Decoded, Decoder};
+//! use forebay::registry::Registry;
+//!
+//! #[derive(Debug)]
+//! struct Length;
+//! impl Decoder for Length {
+//!     fn decode(&self, bytes: &[u8]) -> Result<Decoded, DecodeError> {
+//!         let len = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+//!         Ok(Decoded { time: None, record: [("length", len)].into_iter().collect() })
+//!     }
+//! }
+//!
+//! let about = "Anything; its length is the record.";
+//! let registry = Registry::builtin().decoder("length", about, Arc::new(Length)).unwrap();
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,6 +123,7 @@ use serde_json::Value;
 use crate::config;
 use crate::config::plan::OtherPlan;
 use crate::config::types::{PluginKind, Reading, Types};
+use crate::decoder::{Decoder, OtherDecoder};
 
 mod builtin;
 mod context;
@@ -172,6 +194,7 @@ pub struct Registry {
     inputs: BTreeMap<&'static str, Arc<dyn OpenInput>>,
     filters: BTreeMap<&'static str, Arc<dyn OpenFilter>>,
     outputs: BTreeMap<&'static str, Arc<dyn OpenOutput>>,
+    decoders: BTreeMap<&'static str, OtherDecoder>,
 }
 
 #[derive(Clone)]
@@ -227,6 +250,31 @@ impl Registry {
         Ok(self)
     }
 
+    /// Adds a decoder, which `stdin`, `parser` and the packs of inputs can name as they name those
+    /// that are built in; `about` says in a sentence what it does. It has no settings: what gives
+    /// events their time stands beside its name as ever.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn decoder(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        decoder: Arc<dyn Decoder>,
+    ) -> Result<Self, RegistryError> {
+        let info = PluginInfo {
+            kind: PluginKind::Decoder,
+            name,
+            other_names: &[],
+            about,
+        };
+        self.check(&info)?;
+        let known = Known { info, added: None };
+        self.known.insert((PluginKind::Decoder, name), known);
+        self.decoders.insert(name, OtherDecoder { name, decoder });
+        Ok(self)
+    }
+
     /// All types, by kind and name; each once.
     pub fn plugins(&self) -> impl Iterator<Item = &PluginInfo> {
         let own_name =
@@ -264,8 +312,23 @@ impl Registry {
     /// Adds a type, whatever opens it.
     fn add<P: Plugin>(&mut self, kind: PluginKind) -> Result<(), RegistryError> {
         let info = PluginInfo::of::<P>(kind);
-        if P::ABOUT.trim().is_empty() {
-            let name = P::NAME;
+        self.check(&info)?;
+        let added: Arc<dyn Added> = Arc::new(AddedType::<P>::new());
+        for name in info.names() {
+            let known = Known {
+                info: info.clone(),
+                added: Some(Arc::clone(&added)),
+            };
+            self.known.insert((kind, name), known);
+        }
+        Ok(())
+    }
+
+    /// Whether a type can be added: its names are free and can be written, and it says what it does.
+    fn check(&self, info: &PluginInfo) -> Result<(), RegistryError> {
+        let kind = info.kind;
+        if info.about.trim().is_empty() {
+            let name = info.name;
             return Err(RegistryError::NoAbout { kind, name });
         }
         for name in info.names() {
@@ -282,14 +345,6 @@ impl Registry {
                     second_about: info.about,
                 });
             }
-        }
-        let added: Arc<dyn Added> = Arc::new(AddedType::<P>::new());
-        for name in info.names() {
-            let known = Known {
-                info: info.clone(),
-                added: Some(Arc::clone(&added)),
-            };
-            self.known.insert((kind, name), known);
         }
         Ok(())
     }
@@ -311,6 +366,10 @@ impl Types for Registry {
             Some((known.info.names().collect(), settings))
         })
         .collect()
+    }
+
+    fn decoder(&self, name: &str) -> Option<OtherDecoder> {
+        self.decoders.get(name).cloned()
     }
 
     fn read(&self, kind: PluginKind, name: &str, reading: Reading<'_>) -> Option<OtherPlan> {

@@ -1,11 +1,12 @@
 //! `forebay plugins`: which types there are, and what can be set for one. `forebay schema`: all of it
 //! for an editor.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::config::{self, types::PluginKind};
+use crate::config;
 use crate::registry::{PluginInfo, Registry};
 
 /// Prints all types, or those called `name` with their settings; false if there is none.
@@ -101,13 +102,10 @@ fn write_settings(schema: &Value, prefix: &str, out: &mut dyn Write) -> io::Resu
 
 /// What somebody who asks for a type that is not there is told.
 pub(super) fn unknown(registry: &Registry, name: &str) -> String {
-    let mut names: Vec<_> = registry.plugins().map(|info| info.name).collect();
-    names.dedup();
-    let kinds = [PluginKind::Input, PluginKind::Filter, PluginKind::Output];
-    let kinds: Vec<_> = kinds.iter().map(ToString::to_string).collect();
+    let names: BTreeSet<_> = registry.plugins().map(|info| info.name).collect();
+    let names: Vec<_> = names.into_iter().collect();
     format!(
-        "no {} type is called `{name}`; there are {}",
-        kinds.join(", "),
+        "no input, filter, output, decoder or encoder is called `{name}`; there are {}",
         names.join(", ")
     )
 }

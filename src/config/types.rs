@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::error::{At, Position, Problems};
 use super::node::Node;
 use super::settings::{BufferDefaults, Fault, Settings};
+use crate::decoder::OtherDecoder;
 use crate::placeholder::Template;
 
 mod de;
@@ -56,6 +57,12 @@ pub trait Types: Send + Sync {
 
     /// The JSON Schema of each type's settings, with all its names.
     fn schemas(&self, kind: PluginKind) -> Vec<(Vec<&'static str>, Value)>;
+
+    /// The decoder of that name, if there is one that is not built in.
+    fn decoder(&self, name: &str) -> Option<OtherDecoder> {
+        let _ = name;
+        None
+    }
 
     /// Reads the settings of a plugin of the type `name`; `None` once something is wrong with
     /// them, or if there is no such type.

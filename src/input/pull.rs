@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use super::InputContext;
 use crate::buffer::{Incoming, Refused};
-use crate::decoder::{Decoded, Decoder, DecoderPlan};
+use crate::decoder::{Decoded, Decoder, DecoderPlan, OtherDecoder};
 use crate::event::{EmptyTag, Event, Timestamp, write_entry_head};
 use crate::msgpack::write;
 use crate::telemetry::{RateLimited, reason};
@@ -182,7 +182,8 @@ pub struct PullInput {
 
 impl PullInput {
     /// `input`, whose events have the tag `tag` unless they bring one. Raw bytes become text, unless
-    /// they or the input ask for another decoder: there are `json`, `msgpack`, `logfmt` and `text`.
+    /// they or the input ask for another decoder: there are `json`, `msgpack`, `logfmt` and `text`,
+    /// and those that the [registry](crate::registry::Registry::decoder) adds.
     ///
     /// # Errors
     /// [`EmptyTag`].
@@ -210,6 +211,14 @@ impl PullInput {
     #[must_use]
     pub fn decoder(mut self, name: impl Into<String>, decoder: Arc<dyn Decoder>) -> Self {
         self.decoders.insert(name.into(), decoder);
+        self
+    }
+
+    /// With these decoders too, for packs that ask for one by its name; those that are there stay.
+    pub(crate) fn with_decoders(mut self, decoders: impl Iterator<Item = OtherDecoder>) -> Self {
+        for OtherDecoder { name, decoder } in decoders {
+            self.decoders.entry(name.to_owned()).or_insert(decoder);
+        }
         self
     }
 

@@ -5,7 +5,7 @@ use crate::config::types::PluginKind;
 
 /// Each with its names and its sentence.
 pub(super) fn all() -> Vec<PluginInfo> {
-    use PluginKind::{Filter, Input, Output};
+    use PluginKind::{Decoder, Encoder, Filter, Input, Output};
     vec![
         info(
             Input,
@@ -73,6 +73,53 @@ pub(super) fn all() -> Vec<PluginInfo> {
         ),
         info(Output, "stdout", "Prints events to standard output."),
         info(Output, "null", "Forgets events."),
+        info(Decoder, "json", "A JSON object: its members."),
+        info(
+            Decoder,
+            "msgpack",
+            "A map of MessagePack, or an entry of time and map, whose time is the event's.",
+        ),
+        info(
+            Decoder,
+            "logfmt",
+            "Pairs such as `level=info msg=\"it works\"`, as text; a name alone is true.",
+        ),
+        info(
+            Decoder,
+            "regex",
+            "What `pattern` matches: its named groups, as text.",
+        ),
+        info(Decoder, "text", "Anything, as the one field `message`."),
+        info(
+            Encoder,
+            "ndjson",
+            "A JSON object a line, with time and tag if they are named (file, http, stdout).",
+        ),
+        info(
+            Encoder,
+            "json",
+            "The record alone, a JSON object a line (file, stdout).",
+        ),
+        info(
+            Encoder,
+            "json_array",
+            "A JSON array with an object for each event (http).",
+        ),
+        info(
+            Encoder,
+            "csv",
+            "The values of `fields` with commas between, a line for each event (file, stdout).",
+        ),
+        info(
+            Encoder,
+            "ltsv",
+            "Labels and values with tabs between, a line for each event (file, stdout).",
+        ),
+        info(
+            Encoder,
+            "msgpack",
+            "Entries of time and record in MessagePack, back to back (file, http, stdout).",
+        ),
     ]
 }
 

@@ -98,7 +98,11 @@ impl Registry {
                 BoundInput::Pull("internal", PullInput::new(input, plan.tag.as_str())?)
             }
             InputPlan::Other(plan) => match self.inputs.get(plan.type_name) {
-                Some(input) => BoundInput::Pull(plan.type_name, input.open(plan, context).await?),
+                Some(input) => {
+                    let input = input.open(plan, context).await?;
+                    let decoders = self.decoders.values().cloned();
+                    BoundInput::Pull(plan.type_name, input.with_decoders(decoders))
+                }
                 None => return Err(format!("no input type is called `{}`", plan.type_name).into()),
             },
         })

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,10 +9,11 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::config;
-use crate::config::plan::Plan;
+use crate::config::plan::{InputPlan, Plan};
 use crate::config::settings::{NoSettings, Settings};
 use crate::config::types::{PluginKind, Types as _};
-use crate::event::Event;
+use crate::decoder::{DecodeError, Decoded, Decoder, DecoderPlan};
+use crate::event::{Event, Value};
 use crate::filter::{Context, Failure, Filter, OnError, Verdict};
 use crate::input::pull::{Input, Pack, PullInput, Read, ReadError};
 use crate::output::null::NullOutput;
@@ -300,4 +302,99 @@ fn h21_settings_of_ones_own_filter_have_their_places() {
         .to_string();
     assert!(refused.contains("f.yaml:6:31"), "{refused}");
     assert!(refused.contains("wrod"), "{refused}");
+}
+
+#[derive(Debug)]
+struct Length;
+
+impl Decoder for Length {
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded, DecodeError> {
+        let len = i64::try_from(bytes.len()).unwrap();
+        Ok(Decoded {
+            time: None,
+            record: [("length", len)].into_iter().collect(),
+        })
+    }
+}
+
+fn with_length(registry: Registry) -> Result<Registry, RegistryError> {
+    registry.decoder("length", "Anything; its length.", Arc::new(Length))
+}
+
+#[test]
+fn h08_a_decoder_of_ones_own_is_named_like_those_that_are_built_in() {
+    let text = |decoder: &str| {
+        format!(
+            "data_dir: d\ninputs: {{i: {{type: stdin, decoder: {decoder}}}}}\nfilters: {{f: {{type: parser, key: \
+             a, decoder: {decoder}}}}}\noutputs: {{o: {{type: stdout}}}}\nroutes: {{r: {{match: '**', to: o}}}}\n"
+        )
+    };
+    let registry = with_length(Registry::builtin()).unwrap();
+    let load = |text: &str, registry: &Registry| {
+        config::load_with("f.yaml", text, &config::System, registry)
+    };
+    let plan = load(&text("length"), &registry).unwrap();
+    let InputPlan::Stdin(stdin) = &plan.inputs["i"] else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(stdin.decoder.name(), "length");
+    let decoded = stdin.decoder.open(None).decode(b"four").unwrap();
+    assert_eq!(decoded.record.get("length"), Some(&Value::Int(4)));
+    assert_eq!(
+        plan,
+        load(&text("length"), &registry).unwrap(),
+        "a reload sees no change"
+    );
+    let unknown = load(&text("lenght"), &registry).unwrap_err().to_string();
+    assert!(unknown.contains("did you mean `length`"), "{unknown}");
+    assert!(load(&text("length"), &Registry::builtin()).is_err());
+    let about = registry
+        .plugin(PluginKind::Decoder, "length")
+        .unwrap()
+        .about;
+    assert_eq!(about, "Anything; its length.");
+}
+
+#[test]
+fn h08_two_decoders_of_one_name_are_refused() {
+    let twice = with_length(Registry::builtin()).and_then(with_length);
+    assert!(matches!(
+        twice,
+        Err(RegistryError::Duplicate { name: "length", .. })
+    ));
+    let built_in = Registry::builtin().decoder("json", "Another.", Arc::new(Length));
+    assert!(matches!(
+        built_in,
+        Err(RegistryError::Duplicate { name: "json", .. })
+    ));
+    let nameless = Registry::builtin().decoder("a b", "Another.", Arc::new(Length));
+    assert!(matches!(nameless, Err(RegistryError::Name { .. })));
+    let silent = Registry::builtin().decoder("silent", " ", Arc::new(Length));
+    assert!(matches!(silent, Err(RegistryError::NoAbout { .. })));
+}
+
+#[test]
+fn decoders_and_encoders_are_listed_as_the_configuration_takes_them() {
+    let registry = Registry::builtin();
+    let listed = |kind| {
+        let of_kind = registry.plugins().filter(|info| info.kind == kind);
+        of_kind.map(|info| info.name).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(
+        listed(PluginKind::Decoder),
+        DecoderPlan::NAMES.into_iter().collect()
+    );
+    let mut formats = BTreeSet::new();
+    for (_, settings) in config::builtin(PluginKind::Output) {
+        let choices = settings["properties"]["format"]["anyOf"][0]["enum"]
+            .as_array()
+            .cloned();
+        let names = choices.into_iter().flatten();
+        formats.extend(names.map(|name| name.as_str().unwrap().to_owned()));
+    }
+    let encoders = listed(PluginKind::Encoder);
+    assert_eq!(
+        encoders.into_iter().collect::<Vec<_>>(),
+        formats.into_iter().collect::<Vec<_>>()
+    );
 }

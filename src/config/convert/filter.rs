@@ -68,7 +68,7 @@ fn one(
             FilterKind::RecordTransformer(record_transformer(transformer, at, problems))
         }
         schema::FilterKind::Parser(parser, decoder) => {
-            FilterKind::Parser(self::parser(parser, decoder, at, problems)?)
+            FilterKind::Parser(self::parser(parser, decoder, at, types, problems)?)
         }
         schema::FilterKind::RewriteTag(rewrite) => {
             FilterKind::RewriteTag(rewrite_tag(rewrite, at, problems)?)
@@ -215,12 +215,13 @@ fn parser(
     parser: schema::Parser,
     decoder: schema::Decoder,
     at: Position,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> Option<ParserPlan> {
     let key = check::required(parser.key, "key", at, problems);
     let key = key.and_then(|at| field(&at, problems));
     let name = check::required(decoder.decoder.clone(), "decoder", at, problems);
-    let decoder = name.and_then(|_| self::decoder(decoder, at, problems));
+    let decoder = name.and_then(|_| self::decoder(decoder, at, types, problems));
     let (decoder, time_key) = decoder?;
     Some(ParserPlan {
         key: key?,
@@ -235,6 +236,7 @@ fn parser(
 pub(super) fn decoder(
     settings: schema::Decoder,
     at: Position,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> Option<(DecoderPlan, Option<TimeKey>)> {
     let name = settings.decoder.unwrap_or(At {
@@ -250,8 +252,10 @@ pub(super) fn decoder(
         "regex" => check::required(settings.pattern, "pattern", name.position, problems)
             .and_then(|at| groups(&at, problems))
             .map(DecoderPlan::Regex),
+        other if let Some(other) = types.decoder(other) => Some(DecoderPlan::Other(other)),
         unknown => {
-            let names = || DecoderPlan::NAMES.into_iter();
+            let added = types.names(PluginKind::Decoder);
+            let names = || DecoderPlan::NAMES.into_iter().chain(added.iter().copied());
             let hint = did_you_mean(unknown, names())
                 .or_else(|| Some(format!("the decoders are {}", list(names()))));
             problems.add_with_hint(

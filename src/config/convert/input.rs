@@ -63,7 +63,7 @@ pub(super) fn inputs(
             schema::Input::Http(input) => http(*input, &name, listeners, problems),
             schema::Input::Stdin(input) => {
                 singles.add("reads standard input", &name, problems);
-                match stdin(*input, &name, problems) {
+                match stdin(*input, &name, types, problems) {
                     Some(plan) => InputPlan::Stdin(plan),
                     None => continue,
                 }
@@ -174,10 +174,11 @@ impl Singles {
 fn stdin(
     input: schema::StdinInput,
     name: &At<String>,
+    types: &dyn Types,
     problems: &mut Problems,
 ) -> Option<StdinInputPlan> {
     let schema::StdinInput { lines, decoder } = input;
-    let decoder = filter::decoder(decoder, name.position, problems);
+    let decoder = filter::decoder(decoder, name.position, types, problems);
     let tag = filter::tag(lines.tag, defaults::STDIN_TAG, problems);
     let line_size_max = check::memory_size(lines.line_size_max, defaults::LINE_SIZE_MAX, problems);
     let (decoder, time_key) = decoder?;
