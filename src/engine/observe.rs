@@ -162,9 +162,10 @@ impl Observer for RouteState {
             created_ns: chunk.created_ns,
             window_end_ns,
         };
+        // Told first, here and below: what follows from it happens at once.
+        self.tell(chunk.id, |route, chunk| What::ChunkStaged { route, chunk });
         self.scheduler().staged(self.clock.now(), staged);
         self.wake.notify_one();
-        self.tell(chunk.id, |route, chunk| What::ChunkStaged { route, chunk });
     }
 
     fn queued(&self, chunk: &ChunkInfo) {
@@ -175,8 +176,6 @@ impl Observer for RouteState {
             lane: self.lane(chunk),
             owed: self.owed(chunk),
         };
-        self.scheduler().queued(self.clock.now(), queued);
-        self.wake.notify_one();
         let (events, bytes, sealed) = (chunk.event_count, chunk.payload_bytes, chunk.sealed);
         self.tell(chunk.id, |route, chunk| What::ChunkQueued {
             route,
@@ -185,6 +184,8 @@ impl Observer for RouteState {
             bytes,
             reason: sealed.map_or_else(String::new, |(_, why)| format!("{why:?}").to_lowercase()),
         });
+        self.scheduler().queued(self.clock.now(), queued);
+        self.wake.notify_one();
     }
 
     fn purged(&self, chunk: &ChunkInfo) {
