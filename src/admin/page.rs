@@ -52,7 +52,7 @@ const STYLE: File = File {
     text: include_str!("page/page.css"),
 };
 
-const MODULES: [File; 18] = modules![
+const MODULES: [File; 20] = modules![
     "actions.js",
     "api.js",
     "audit.js",
@@ -69,7 +69,9 @@ const MODULES: [File; 18] = modules![
     "history.js",
     "live.js",
     "main.js",
+    "orphans.js",
     "overview.js",
+    "quarantine.js",
     "waiting.js",
 ];
 

@@ -422,6 +422,8 @@ fn destination_report(
     rates: &RouteRates,
 ) -> DestinationReport {
     let stats = &to.stats;
+    // Before the scheduler is locked: it looks into the store.
+    let oldest_owed_ns = route.chunks.oldest_owed_ns(&to.name);
     let scheduler = route.state.scheduler();
     let next_attempt = scheduler.probe_at(index).map(|at| {
         let wait = at.saturating_sub(now.monotonic).as_nanos();
@@ -433,6 +435,7 @@ fn destination_report(
     DestinationReport {
         name: to.name.to_string(),
         owed_chunks: count(scheduler.owed_count(index)),
+        oldest_owed: oldest_owed_ns.map(Moment),
         in_flight: count(scheduler.in_flight_count(index)),
         paused: scheduler.is_destination_stopped(index),
         rate: rates.events_out.get(index).copied().unwrap_or(0.0),

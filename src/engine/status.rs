@@ -257,6 +257,8 @@ pub struct DestinationReport {
     pub name: String,
     /// Sealed chunks that it has not confirmed.
     pub owed_chunks: u64,
+    /// When the oldest chunk that it has not confirmed was created.
+    pub oldest_owed: Option<Moment>,
     /// Deliveries under way.
     pub in_flight: u64,
     /// Whether the operator has stopped deliveries to it, whatever the route is.

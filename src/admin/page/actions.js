@@ -1,7 +1,7 @@
 // What can be done: each with its question, its path, and what it means. A button is there only if the server knows the
 // path, and can be pressed only by who may.
 
-import { knows, path, post } from './api.js';
+import { get, knows, path, post, told } from './api.js';
 import { button } from './dom.js';
 import { confirm, toast } from './dialog.js';
 import { many, shortId } from './format.js';
@@ -54,6 +54,10 @@ const ACTIONS = {
       word: ({ route }) => route, title: ({ route }) => `Delete all dead letters of route ${route}?`,
       text: 'Their events are gone for ever. That is counted.' },
   },
+  orphan: {
+    drop: { label: 'Delete…', template: 'orphans/{name}/drop', at: ({ name }) => path`orphans/${name}/drop`, word: ({ name }) => name,
+      title: ({ name }) => `Delete the orphan ${name}?`, text: 'Its events are gone for ever, delivered or not.' },
+  },
   daemon: {
     reload: { label: 'Reload configuration', template: 'reload', at: () => 'reload', title: () => 'Reload the configuration?',
       text: 'The file is read and checked first. If anything in it is wrong, everything stays as it is.' },
@@ -61,6 +65,9 @@ const ACTIONS = {
       text: 'Chunks that still take events are sealed and delivered now.' },
     verify: { label: 'Verify what is on disk', template: 'verify', at: () => 'verify', title: () => 'Verify what is on disk?',
       text: 'Every stored byte is read and compared with its checksum. Nothing is changed.' },
+    log: { label: 'Log level…', template: 'log-level', method: 'put', at: () => 'log-level', title: () => 'Which lines of the log are written?',
+      text: 'Until the next start. For example: info, or warn,forebay=debug.',
+      fields: async () => [{ name: 'filter', label: 'Filter', value: (await get('log-level')).filter, isRequired: true }] },
     drain: { label: 'Drain and stop', template: 'drain', at: () => 'drain', isDangerous: true, title: () => 'Drain and stop?',
       text: 'Nothing is taken in any more; it stops when everything is delivered. This page goes with it.' },
   },
@@ -80,7 +87,7 @@ function forbid(node) {
 
 /** Buttons for `names` of what can be done to `target`, as far as the server knows them. */
 export function actionButtons(kind, target, names, after = () => {}) {
-  return names.filter((name) => knows(ACTIONS[kind][name].template)).map((name) => {
+  return names.filter((name) => knows(ACTIONS[kind][name].template, ACTIONS[kind][name].method)).map((name) => {
     const action = ACTIONS[kind][name];
     return actionButton(action.label, name, () => run(action, target).then((done) => done && after()), action.word || action.isDangerous);
   });
@@ -96,10 +103,24 @@ export function actionButton(label, name, onClick, isDangerous = false) {
 /** Asks, does it, and says what came of it; whether it was done. */
 async function run(action, target) {
   const answer = await confirm({
-    title: action.title(target), text: action.text, fields: action.fields?.(target) ?? [], isDangerous: action.isDangerous,
+    title: action.title(target), text: action.text, fields: (await action.fields?.(target)) ?? [], isDangerous: action.isDangerous,
     word: action.word?.(target) ?? null, submit: action.label.replace('…', ''),
   });
-  return answer !== null && perform(() => post(action.at(target), answer));
+  return answer !== null && perform(() => post(action.at(target), answer, action.method));
+}
+
+/** What came of a verification, a reload or a replay, whose answers are reports. */
+function reported(answer) {
+  if (answer?.is_clean === true) return `nothing is wrong: ${many(answer.events, 'event')} read in ${answer.took_s.toFixed(1)} s`;
+  if (answer?.is_clean === false) return `${many(answer.faults, 'fault')} found, the first in chunk ${answer.found[0]?.chunk}`;
+  if (answer?.routes?.kept) return changes(answer);
+  return answer?.is_running === undefined ? null : `begun; ${many(answer.total, 'letter')}`;
+}
+
+function changes(answer) {
+  const kinds = Object.entries(answer).flatMap(([kind, names]) => ['changed', 'added', 'removed']
+    .filter((what) => names[what].length).map((what) => `${kind} ${what}: ${names[what].join(', ')}`));
+  return `reloaded; ${kinds.join('; ') || 'nothing is different'}`;
 }
 
 /** Does something and says what came of it; whether it was done. */
@@ -109,13 +130,13 @@ export async function perform(doing) {
     document.dispatchEvent(new Event('acted'));
     return true;
   } catch (problem) {
-    toast([`Not done: ${problem.message}`, ...(problem.reasons ?? [])].join('\n'), 'bad');
+    toast([`Not done: ${told(problem)}`, ...(problem.reasons ?? [])].join('\n'), 'bad');
     return false;
   }
 }
 
 function outcome(answer) {
-  const detail = answer?.detail ?? 'done';
+  const detail = answer?.detail ?? reported(answer) ?? 'done';
   const chunks = answer?.chunks ? ` (${many(answer.chunks, 'chunk')})` : '';
   return `${detail[0].toUpperCase()}${detail.slice(1)}${chunks}.`;
 }

@@ -15,6 +15,12 @@ export class Problem extends Error {
   }
 }
 
+/** What a problem says. Anything else that was thrown is a fault of this page and goes on. */
+export function told(error) {
+  if (error instanceof Problem) return error.message;
+  throw error;
+}
+
 /** The moment at the server: its clock, not the one of this machine, is what ages are measured with. */
 let clockAhead_ms = 0;
 export const serverNow = () => Date.now() + clockAhead_ms;
@@ -65,13 +71,18 @@ async function request(method, where, { body, signal, isStream = false } = {}) {
 
 /** The JSON at a path. */
 export async function get(where, signal) {
+  return (await request('GET', where, { signal })).json();
+}
+
+/** The same with events in it, whose numbers keep their digits: to be shown, not to be reckoned with. */
+export async function getExact(where, signal) {
   return parse(await (await request('GET', where, { signal })).text());
 }
 
 /** Asks for something to be done; the JSON of the answer, or `null`. */
 export async function post(where, body = {}, method = 'POST') {
   const text = await (await request(method, where, { body })).text();
-  return text ? parse(text) : null;
+  return text ? JSON.parse(text) : null;
 }
 
 /** A file, as the browser can save it. */

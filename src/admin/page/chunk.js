@@ -1,11 +1,11 @@
 // One chunk: what is known about it, what can be done with it, and its events.
 
 import { actionButtons, actionButton, perform } from './actions.js';
-import { blob, get, knows, path, post, serverNow } from './api.js';
+import { blob, getExact, knows, path, post, serverNow, told } from './api.js';
 import { choice, h, keyed, say, table } from './dom.js';
 import { confirm } from './dialog.js';
 import { eventList } from './events.js';
-import { bytes, exact, keyText, many, moment, until, words } from './format.js';
+import { bytes, exact, keyText, many, stamp, until, words } from './format.js';
 import { showState } from './chunks.js';
 import { panel } from './overview.js';
 
@@ -25,7 +25,7 @@ export function chunkView(main, { part: id, signal, status }) {
   let offered = '';
   const load = async () => {
     try {
-      const chunk = await get(path`chunks/${id}`, signal);
+      const chunk = await getExact(path`chunks/${id}`, signal);
       const now = serverNow();
       back.href = `#/chunks/${encodeURIComponent(chunk.route)}`;
       say(back, `← All chunks of route ${chunk.route}`);
@@ -38,7 +38,7 @@ export function chunkView(main, { part: id, signal, status }) {
     } catch (error) {
       if (signal.aborted) return;
       // A chunk that everybody has confirmed is deleted: the usual end.
-      say(problem, error.status === 404 ? 'There is no such chunk any more: it was delivered to everybody, or deleted.' : error.message);
+      say(problem, error.status === 404 ? 'There is no such chunk any more: it was delivered to everybody, or deleted.' : told(error));
       problem.hidden = false;
       body.hidden = error.status === 404;
       acts.replaceChildren();
@@ -101,11 +101,11 @@ function showFacts(list, chunk, now) {
     ['Key', keyText(chunk.key)],
     ['Events', exact(chunk.events)],
     ['Size', bytes(chunk.bytes) + (chunk.file_bytes ? `, ${bytes(chunk.file_bytes)} on disk` : '')],
-    ['Created', moment(chunk.created, now)],
-    ['Sealed', chunk.sealed ? moment(chunk.sealed, now) : chunk.state === 'staged' ? 'not yet: it takes events' : 'before the last start'],
+    ['Created', stamp(chunk.created, now)],
+    ['Sealed', chunk.sealed ? stamp(chunk.sealed, now) : chunk.state === 'staged' ? 'not yet: it takes events' : 'before the last start'],
     [chunk.state === 'dead' ? 'Why it is a dead letter' : 'Sealed because', chunk.reason && (chunk.state === 'dead' ? chunk.reason : words(chunk.reason))],
-    ['Oldest event', chunk.oldest_event && moment(chunk.oldest_event, now)],
-    ['Newest event', chunk.newest_event && moment(chunk.newest_event, now)],
+    ['Oldest event', chunk.oldest_event && stamp(chunk.oldest_event, now)],
+    ['Newest event', chunk.newest_event && stamp(chunk.newest_event, now)],
   ];
   keyed(list, facts.filter(([, value]) => value), ([name]) => name, ([name]) => {
     const value = h('dd');

@@ -1,7 +1,7 @@
 // A route: its limits, a picture of what waits, its destinations, and its chunks page by page.
 
 import { actionButtons } from './actions.js';
-import { get, parameters as known, path, query, serverNow } from './api.js';
+import { getExact, parameters as known, path, query, serverNow, told } from './api.js';
 import { button, choice, field, h, keyed, say, show, table } from './dom.js';
 import { age, ago, bytes, count, exact, keyText, many, rate, shortId, until, words } from './format.js';
 import { panel } from './overview.js';
@@ -110,10 +110,10 @@ function chunkList(route, given, signal) {
   const load = async (cursor) => {
     let page;
     try {
-      page = await get(path`routes/${route}/chunks` + query({ ...filters.values(), limit: PAGE, cursor }), signal);
+      page = await getExact(path`routes/${route}/chunks` + query({ ...filters.values(), limit: PAGE, cursor }), signal);
     } catch (problem) {
       if (signal.aborted) return;
-      return say(found, `They cannot be listed: ${problem.message}.`);
+      return say(found, `They cannot be listed: ${told(problem)}.`);
     }
     const now = serverNow();
     keyed(shown.body, page.chunks.map((chunk) => ({ chunk, now })), ({ chunk }) => chunk.id, chunkRow);

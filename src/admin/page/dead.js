@@ -1,12 +1,14 @@
 // Dead letters: what was given up, why, and what to do with it.
 
 import { actionButton, actionButtons, perform } from './actions.js';
-import { get, knows, path, post, query, serverNow } from './api.js';
+import { get, getExact, knows, path, post, query, serverNow, told } from './api.js';
 import { replay } from './chunk.js';
 import { confirm } from './dialog.js';
 import { button, choice, h, keyed, say, show, table } from './dom.js';
 import { age, bytes, exact, keyText, many, shortId } from './format.js';
+import { orphansPanel } from './orphans.js';
 import { panel } from './overview.js';
+import { quarantinePanel } from './quarantine.js';
 import { limitBar } from './waiting.js';
 
 const PAGE = 50;
@@ -17,7 +19,7 @@ export function deadView(main, { part, signal, status }) {
   const holder = h('div', { class: 'stack' });
   main.append(h('h1', {}, 'Dead letters'),
     h('p', { class: 'dim' }, 'What a destination refused, or what could never be stored, is kept here with its reason until somebody decides.'),
-    panel('By route', routes.node), replays.node, holder);
+    panel('By route', routes.node), replays.node, holder, orphansPanel(signal, status), quarantinePanel(signal));
   let shown = null;
   const update = ({ status: now }) => {
     routes.update(now);
@@ -36,12 +38,12 @@ function routesTable(chosen) {
     const [chunks, events] = [h('td', { class: 'number' }), h('td', { class: 'number' })];
     const bar = limitBar('');
     const link = h('a', { href: `#/dead/${encodeURIComponent(name)}`, 'aria-current': name === chosen && 'true' }, name);
-    const show = (route) => {
+    const update = (route) => {
       say(chunks, exact(route.dead.chunks));
       say(events, exact(route.dead.events));
       bar.update(route.dead.bytes, route.limits.dead_letter_limit_size, '');
     };
-    return { node: h('tr', {}, h('th', { scope: 'row' }, link), chunks, events, h('td', {}, bar.node)), update: show };
+    return { node: h('tr', {}, h('th', { scope: 'row' }, link), chunks, events, h('td', {}, bar.node)), update };
   });
   return { node, update };
 }
@@ -58,14 +60,14 @@ function letters(route, signal, status) {
   let next = null;
   const load = async (cursor) => {
     try {
-      const page = await get(path`routes/${route}/chunks` + query({ state: 'dead', limit: PAGE, cursor }), signal);
+      const page = await getExact(path`routes/${route}/chunks` + query({ state: 'dead', limit: PAGE, cursor }), signal);
       const now = serverNow();
       keyed(shown.body, page.chunks.map((chunk) => ({ chunk, now })), ({ chunk }) => chunk.id, (item) => letterRow(item, status));
       ({ next } = page);
       show(shown.node, page.chunks.length);
       say(found, page.chunks.length ? `${many(page.chunks.length, 'letter')}${next ? ' on this page, and more' : ''}.` : 'There are none.');
     } catch (problem) {
-      if (!signal.aborted) say(found, `They cannot be listed: ${problem.message}.`);
+      if (!signal.aborted) say(found, `They cannot be listed: ${told(problem)}.`);
     }
     show(more, next);
   };
@@ -75,15 +77,15 @@ function letters(route, signal, status) {
 }
 
 function letterRow({ chunk }, status) {
-  const age = h('td', { class: 'number', title: chunk.created });
+  const since = h('td', { class: 'number', title: chunk.created });
   const acts = h('td', { class: 'acts' },
     knows('chunks/{id}/replay') && actionButton('Replay…', 'replay', () => replay(chunk, status())), actionButtons('chunk', { id: chunk.id }, ['drop']));
-  const attempts = chunk.outputs.map(({ name, attempts }) => attempts && `${name}: ${many(attempts, 'attempt')}`).filter(Boolean);
+  const attempts = chunk.outputs.filter((output) => output.attempts).map((output) => `${output.name}: ${many(output.attempts, 'attempt')}`);
   const node = h('tr', {},
-    h('th', { scope: 'row' }, h('a', { href: `#/chunk/${chunk.id}`, class: 'code', title: chunk.id }, shortId(chunk.id))), age,
+    h('th', { scope: 'row' }, h('a', { href: `#/chunk/${chunk.id}`, class: 'code', title: chunk.id }, shortId(chunk.id))), since,
     h('td', { class: 'answer' }, [chunk.reason, ...attempts].join(' · ')), h('td', { class: 'key' }, keyText(chunk.key)),
     h('td', { class: 'number' }, exact(chunk.events)), h('td', { class: 'number wide' }, bytes(chunk.bytes)), acts);
-  return { node, update: ({ now }) => say(age, age(chunk.created, now)) };
+  return { node, update: ({ now }) => say(since, age(chunk.created, now)) };
 }
 
 async function replayMany(route, status) {
@@ -94,13 +96,14 @@ async function replayMany(route, status) {
     fields: [
       { name: 'output', label: 'Deliver to', options: choice([['', 'the route'], ...outputs.map(({ name }) => [name, `only ${name}`])]) },
       { name: 'reason', label: 'Reason contains' },
-      { name: 'limit', label: 'At most (letters)' },
+      { name: 'limit', label: 'At most so many letters', type: 'number' },
     ],
   });
   if (!answer) return;
-  const { limit, ...texts } = answer;
-  const set = Object.fromEntries(Object.entries(texts).filter(([, text]) => text));
-  await perform(() => post(path`routes/${route}/dead/replay`, limit ? { ...set, limit: Number(limit) } : set));
+  const which = {};
+  if (answer.reason) which.reason = answer.reason;
+  if (answer.limit) which.limit = Number(answer.limit);
+  await perform(() => post(path`routes/${route}/dead/replay`, answer.output ? { which, output: answer.output } : { which }));
 }
 
 /** Replays that are under way, and the last ones. */
@@ -111,15 +114,26 @@ function replayPanel(signal) {
   const load = async () => {
     if (!knows('replays', 'get')) return;
     const answer = await get('replays', signal).catch(() => null);
-    const replays = answer?.replays ?? answer ?? [];
-    show(node, replays.length);
-    keyed(list, replays, (one) => one.id, replayRow);
+    if (!answer) return;
+    show(node, answer.length);
+    keyed(list, answer, (one) => one.id, replayRow);
   };
   return { node, load };
 }
 
-function replayRow() {
-  const [text, bar] = [h('span'), h('progress', { max: 1, 'aria-label': 'Progress' })];
-  const node = h('li', {}, text, bar);
-  return { node, update: (one) => { say(text, JSON.stringify(one)); bar.value = 0; } };
+function replayRow({ id }) {
+  const [text, bar] = [h('span'), h('progress', { 'aria-label': 'Progress' })];
+  const problems = h('p', { class: 'dim' });
+  const stop = h('span', {}, knows('replays/{id}/cancel') && actionButton('Stop', 'cancel', () => perform(() => post(path`replays/${id}/cancel`))));
+  const update = (one) => {
+    const failed = one.failed ? `; ${many(one.failed, 'letter')} could not be replayed` : '';
+    const state = one.is_running ? 'running' : one.done < one.total ? 'stopped' : 'done';
+    say(text, `${one.route} to ${one.to}, ${state}: ${exact(one.done)} of ${many(one.total, 'letter')}, ${many(one.events, 'event')} stored again${failed}.`);
+    say(problems, one.reasons.join('\n'));
+    bar.max = Math.max(1, one.total);
+    bar.value = one.done;
+    show(bar, one.is_running);
+    show(stop, one.is_running);
+  };
+  return { node: h('li', {}, text, bar, stop, problems), update };
 }

@@ -39,8 +39,8 @@ function ask({ title, text, fields = [], submit, isDangerous = false, check = ()
  * Resolves with the fields' values (the word as `confirm`), or `null`.
  */
 export function confirm({ title, text, fields = [], submit, word = null, isDangerous = word !== null }) {
-  const made = fields.map(({ name, label, value = '', isRequired = false, options }) => ({
-    name, label, control: options ?? h('input', { value, required: isRequired, autocomplete: 'off' }),
+  const made = fields.map(({ name, label, value = '', type = 'text', isRequired = false, options }) => ({
+    name, label, control: options ?? h('input', { value, type, min: type === 'number' && 1, required: isRequired, autocomplete: 'off' }),
   }));
   if (word !== null) {
     const control = h('input', { required: true, autocomplete: 'off', spellcheck: 'false', class: 'code' });

@@ -64,8 +64,8 @@ export function keyed(parent, items, key, create) {
 /** A table in a box that scrolls by itself, with heads of columns as given: text, or `{text, class}`. */
 export function table(caption, heads) {
   const body = h('tbody');
-  const head = heads.map((head) => h('th', { scope: 'col', class: head.class }, head.text ?? head));
-  const whole = h('table', {}, h('caption', { class: 'unseen' }, caption), h('thead', {}, h('tr', {}, head)), body);
+  const cells = heads.map((head) => h('th', { scope: 'col', class: head.class }, head.text ?? head));
+  const whole = h('table', {}, h('caption', { class: 'unseen' }, caption), h('thead', {}, h('tr', {}, cells)), body);
   const node = h('div', { class: 'scroll', role: 'region', tabindex: 0, 'aria-label': caption }, whole);
   return { node, body };
 }

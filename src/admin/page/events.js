@@ -1,17 +1,20 @@
 // The events of a chunk: page by page, searched by a field. And how one event is shown anywhere.
 
-import { get, parameters, path, query } from './api.js';
+import { getExact, parameters, path, query, told } from './api.js';
 import { button, field, h, keyed, say, show } from './dom.js';
 import { clock, many, pretty } from './format.js';
 
 const PAGE = 50;
+
+/** Pages that are searched for an event at a time. */
+const PAGES_MAX = 20;
 
 /** Characters of an event in a line; what is longer is a click away. */
 const LINE_MAX = 240;
 
 /** `load()` shows the first page. */
 export function eventList(id, signal) {
-  const input = h('input', { name: 'field', placeholder: 'level:error or $.user.id:8812', autocomplete: 'off', spellcheck: 'false', class: 'code' });
+  const input = h('input', { name: 'field', size: 32, placeholder: 'level:error or $.user.id:8812', autocomplete: 'off', spellcheck: 'false', class: 'code' });
   const search = h('form', { class: 'form', role: 'search', 'aria-label': 'Events by field' }, field('Field and value', input), h('button', { type: 'submit' }, 'Search'));
   const found = h('p', { class: 'dim', role: 'status' });
   const list = h('ol', { class: 'events', 'aria-label': 'Events' });
@@ -21,14 +24,19 @@ export function eventList(id, signal) {
   let next = null;
   const load = async (cursor) => {
     const wanted = input.value.trim();
+    if (!cursor) shown = [];
     try {
-      const page = await get(path`chunks/${id}/events` + query({ limit: PAGE, cursor, field: wanted }), signal);
-      shown = cursor ? [...shown, ...page.events] : page.events;
+      let page = { next: cursor };
+      // A page of a search may be empty though there is a next one.
+      for (let pages = 0; pages < PAGES_MAX && (pages === 0 || (!page.events.length && page.next)); pages += 1) {
+        page = await getExact(path`chunks/${id}/events` + query({ limit: PAGE, cursor: page.next, field: wanted }), signal);
+      }
+      shown = [...shown, ...page.events];
       ({ next } = page);
       keyed(list, shown.map((event, at) => ({ event, at })), ({ event, at }) => `${wanted} ${at} ${event.time}`, ({ event }) => ({ node: eventRow(event) }));
       say(found, foundText(shown.length, page));
     } catch (problem) {
-      if (!signal.aborted) say(found, `They cannot be read: ${problem.message}.`);
+      if (!signal.aborted) say(found, `They cannot be read: ${told(problem)}.`);
     }
     show(more, next);
   };

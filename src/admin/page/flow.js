@@ -3,7 +3,6 @@
 
 import { attribute, h, keyed, say, show, svg } from './dom.js';
 import { bytes, count, duration, many, rate, secondsSince, until } from './format.js';
-import { usedBytes } from './health.js';
 
 /** `update(status, history, now)`. */
 export function flowPicture() {
@@ -102,8 +101,8 @@ function routeCard({ item }) {
   const { node, update } = card(item.name, 'route', `#/chunks/${encodeURIComponent(item.name)}`);
   return { node, update: ({ item: route, now }) => {
     const waiting = route.staged.events + route.queued.events + route.in_flight.events;
-    const full = usedBytes(route) / route.limits.total_limit_size;
-    update(route.rate_in === undefined ? '' : rate(route.rate_in), [
+    const full = route.used_bytes / route.limits.total_limit_size;
+    update(rate(route.rate_in), [
       route.senders_waiting > 0 && ['bad', `${many(route.senders_waiting, 'sender')} held back`],
       route.paused && ['note', 'paused'],
       full >= 0.8 && ['warn', `${Math.floor(full * 100)} % full`],
@@ -111,7 +110,7 @@ function routeCard({ item }) {
     ], [
       `takes ${route.match}`,
       waiting > 0
-        ? `${many(waiting, 'event')} wait${waiting === 1 ? 's' : ''} (${bytes(usedBytes(route))}), oldest ${duration(secondsSince(route.oldest_chunk_created, now))}`
+        ? `${many(waiting, 'event')} wait${waiting === 1 ? 's' : ''} (${bytes(route.used_bytes)}), oldest ${duration(secondsSince(route.oldest_chunk_created, now))}`
         : 'nothing waits',
       route.durability === 'disk' ? 'acknowledged when synced' : 'acknowledged before the sync',
     ]);
@@ -143,12 +142,12 @@ function edgesOf(status, history) {
   const edges = status.inputs.map((input) => (
     { from: named('input', input.name), rate: history.rate(`in:${input.name}`), state: isHeld ? 'held' : 'well' }));
   for (const route of status.routes) {
-    const card = named('route', route.name);
-    edges.push({ to: card, rate: route.rate_in ?? 0, state: route.senders_waiting > 0 ? 'held' : 'well' });
+    const place = named('route', route.name);
+    edges.push({ to: place, rate: route.rate_in, state: route.senders_waiting > 0 ? 'held' : 'well' });
     for (const output of route.outputs) {
       const state = output.breaker_is_open ? 'broken' : output.paused || route.paused ? 'paused' : 'well';
       const sent = history.rate(`out:${route.name}:${output.name}`);
-      edges.push({ from: card, to: named('output', output.name), rate: sent, state });
+      edges.push({ from: place, to: named('output', output.name), rate: sent, state });
     }
   }
   return edges;

@@ -82,7 +82,7 @@ export function clock(moment) {
 }
 
 /** A moment to the second, and how long ago that is. */
-export function moment(text, now) {
+export function stamp(text, now) {
   return `${text.slice(0, 19).replace('T', ' ')} UTC, ${ago(text, now)}`;
 }
 
@@ -113,7 +113,7 @@ export function words(state) {
 
 /**
  * Reads JSON without changing a number in it: what a double cannot hold, or writes in another way (a large id, `1.0`),
- * keeps its digits as they came, where the browser can do that.
+ * keeps its digits as they came, where the browser can do that. Such a number is an object that can only be written.
  */
 export function parse(text) {
   if (!JSON.rawJSON) return JSON.parse(text);

@@ -16,11 +16,14 @@ const ADVICE = [
     + ' says what happened; please report it.'],
   [/the store takes nothing/, 'bad', 'Restart Forebay: what is stored is kept. The log says what happened; please report it.'],
   [/damaged pieces/, 'warn', 'What was damaged is set aside in the quarantine, and the rest is delivered. Look at the'
-    + ' disk; `forebay buffer verify` reads every byte.'],
+    + ' disk; `forebay buffer verify` reads every byte. What was set aside is listed beside the dead letters.'],
 ];
 
 /** How full a route may be before somebody should know. */
 const NEARLY_FULL = 0.8;
+
+/** A month ahead nobody needs to know. */
+const FULL_SOON_S = 30 * 86_400;
 
 /** Everything that somebody should know, the worst first. */
 export function findings(status, now) {
@@ -55,7 +58,7 @@ function* ofRoute(route, status, now) {
     const what = `Route ${route.name} is paused by hand: it stores, and delivers nothing.`;
     yield { id: `paused ${route.name}`, level: 'note', what, todo: 'Resume when you are done.', route };
   }
-  const full = usedBytes(route) / route.limits.total_limit_size;
+  const full = route.used_bytes / route.limits.total_limit_size;
   if (full >= NEARLY_FULL && !route.senders_waiting) {
     const what = `Route ${route.name} is ${Math.floor(full * 100)} % full${toFull(route)}.`;
     const todo = { block: 'Then senders wait.', reject: 'Then senders are refused.' }[route.overflow]
@@ -72,22 +75,23 @@ function* ofRoute(route, status, now) {
 
 function ofOpenBreaker(route, output, status, now) {
   const since = output.last_success ?? status.started;
-  const oldest = secondsSince(route.oldest_chunk_created, now);
+  const oldest = secondsSince(output.oldest_owed, now);
   const what = `${output.name} has taken nothing for ${duration(secondsSince(since, now))}.`
-    + ` ${many(output.owed_chunks, 'chunk')} of route ${route.name} wait${output.owed_chunks === 1 ? 's' : ''} for it,`
-    + ` the oldest for ${duration(oldest)}. Nothing is lost${toFull(route)}.`;
+    + ` ${many(output.owed_chunks, 'chunk')} of route ${route.name} wait${output.owed_chunks === 1 ? 's' : ''} for it`
+    + `${oldest === null ? '' : `, the oldest for ${duration(oldest)}`}. Nothing is lost${toFull(route)}.`;
   const next = output.next_attempt ? ` It is tried again ${until(output.next_attempt, now)};` : '';
   const todo = `Look at that server and the way to it.${next} when it is back, everything follows by itself.`;
   return { id: `open ${route.name} ${output.name}`, level: 'warn', what, todo, detail: output.last_error, route, output };
 }
 
 function toFull(route) {
-  return route.time_to_full_s ? `; at this rate there is room for ${duration(route.time_to_full_s)} more` : '';
+  const full_s = timeToFull(route);
+  return full_s === null ? '' : `; at this rate there is room for ${duration(full_s)} more`;
 }
 
-/** Bytes that count towards a route's limit. */
-export function usedBytes(route) {
-  return route.used_bytes ?? route.staged.bytes + route.queued.bytes + route.in_flight.bytes;
+/** When a route will be full, in seconds, if that is worth telling; else `null`. */
+export function timeToFull({ time_to_full_s }) {
+  return time_to_full_s > 0 && time_to_full_s < FULL_SOON_S ? time_to_full_s : null;
 }
 
 /** The whole in one line: `[level, sentence]`. */
@@ -121,7 +125,7 @@ export function healthPanel() {
 
 function summaryOf(status, now) {
   const waiting = status.routes.reduce((sum, route) => sum + route.staged.events + route.queued.events + route.in_flight.events, 0);
-  const size = status.routes.reduce((sum, route) => sum + usedBytes(route), 0);
+  const size = status.routes.reduce((sum, route) => sum + route.used_bytes, 0);
   const oldest = status.routes.map((route) => route.oldest_chunk_created).filter(Boolean).sort()[0];
   const behind = waiting ? `${many(waiting, 'event')} (${bytes(size)}) on disk, the oldest stored ${ago(oldest, now)}` : 'everything is delivered';
   return `${many(status.inputs.length, 'input')}, ${many(status.routes.length, 'route')}; ${behind}.`;

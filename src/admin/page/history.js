@@ -57,7 +57,7 @@ export class History {
     });
   }
 
-  /** A counter's growth a second over the last `seconds`; `null` if it cannot be told. */
+  /** A counter's growth a second over the last `seconds`; `null` if it cannot be told, or began anew. */
   rate(name, seconds = 10) {
     const last = this.samples.at(-1);
     if (!last) return null;

@@ -4,7 +4,7 @@ import { knows, query, stream } from './api.js';
 import { auditPanel } from './audit.js';
 import { button, choice, field, h, say } from './dom.js';
 import { eventRow } from './events.js';
-import { clock, count, many, words } from './format.js';
+import { bytes, clock, count, many, pretty, shortId, words } from './format.js';
 import { panel } from './overview.js';
 
 /** Entries that are kept in a list; older ones make room. */
@@ -25,26 +25,34 @@ export function liveView(main, { signal, status }) {
 /** A list that grows at the top, can be paused, and is bounded. */
 function tail(label) {
   const list = h('ol', { class: 'events', 'aria-label': label, tabindex: 0 });
-  let seen = 0;
-  let missed = 0;
+  let [seen, lost, unseen] = [0, 0, 0];
   let isPaused = false;
   const said = h('p', { class: 'dim', role: 'status' });
   const pause = button('Pause', () => {
     isPaused = !isPaused;
     say(pause, isPaused ? 'Go on' : 'Pause');
-    missed = 0;
+    unseen = 0;
+    told = -1;
     tell();
   }, { class: 'small' });
   const clear = button('Clear', () => list.replaceChildren(), { class: 'small' });
-  const tell = (words) => say(said, words ?? (isPaused ? `Paused; ${count(missed)} not shown.` : `${many(seen, 'entry', 'entries')} seen.`));
+  let told = 0;
+  const tell = (text) => {
+    // What broke stays said until something comes again.
+    if (text === undefined && told === seen) return;
+    told = seen;
+    const missed = lost ? `, ${count(lost)} missed: more came than could be shown` : '';
+    say(said, text ?? (isPaused ? `Paused; ${count(unseen)} not shown.` : `${many(seen, 'entry', 'entries')} seen${missed}.`));
+  };
+  const miss = (missed = 0) => { lost += missed; };
   const add = (row) => {
-    if (isPaused) missed += 1;
+    if (isPaused) unseen += 1;
     else list.prepend(row);
     seen += 1;
     while (list.children.length > ENTRIES_MAX) list.lastChild.remove();
   };
   // Once a second: a screen reader is told at leisure, not with each event.
-  return { list, said, pause, clear, add, tell };
+  return { list, said, pause, clear, add, miss, tell };
 }
 
 /** Follows a stream until `signal`, again after it broke. */
@@ -62,20 +70,24 @@ async function follow(where, signal, onMessage, tell) {
 }
 
 function tapPanel(signal, status) {
-  const { list, said, pause, clear, add, tell } = tail('Events that pass');
+  const { list, said, pause, clear, add, miss, tell } = tail('Events that pass');
   const names = (things) => [['', 'all'], ...(things ?? []).map(({ name }) => [name, name])];
   const form = h('form', { class: 'form', 'aria-label': 'What to show' },
     field('Input', choice(names(status?.inputs), { name: 'input' })), field('Route', choice(names(status?.routes), { name: 'route' })),
     field('Tag', h('input', { name: 'tag', placeholder: 'app.**', autocomplete: 'off', size: 10 })),
     field('One in', h('input', { name: 'sample', type: 'number', min: 1, placeholder: '1', size: 4 })),
     h('button', { type: 'submit', class: 'primary' }, 'Start'));
+  // An event is shown as it comes by an input or as a route has stored it.
+  const { input, route } = form.elements;
+  input.addEventListener('change', () => { route.value = ''; });
+  route.addEventListener('change', () => { input.value = ''; });
   let running = null;
   const stop = button('Stop', () => end('Stopped.'), { class: 'small', disabled: true });
-  const end = (words) => {
+  const end = (text) => {
     running?.abort();
     running = null;
     stop.disabled = true;
-    tell(words);
+    tell(text);
   };
   form.addEventListener('submit', (event) => {
     event.preventDefault();
@@ -84,7 +96,8 @@ function tapPanel(signal, status) {
     stop.disabled = false;
     const values = Object.fromEntries(new FormData(form));
     follow(`tap${query(values)}`, AbortSignal.any([signal, running.signal]), (message) => {
-      if (message.event === 'event') add(eventRow(message.data));
+      miss(message.data.missed);
+      add(passedRow(message.data));
     }, tell);
   });
   const every = setInterval(() => running && tell(), 1_000);
@@ -93,18 +106,30 @@ function tapPanel(signal, status) {
 }
 
 function lifePanel(signal) {
-  const { list, said, pause, clear, add, tell } = tail('What happens to chunks and destinations');
-  follow('events', signal, (message) => add(lifeRow(message)), tell);
+  const { list, said, pause, clear, add, miss, tell } = tail('What happens to chunks and destinations');
+  follow('events', signal, ({ event, data }) => (event === 'missed' ? miss(data.missed) : add(lifeRow(data))), tell);
   const every = setInterval(() => tell(), 1_000);
   signal.addEventListener('abort', () => clearInterval(every));
   return panel('What happens', h('p', { class: 'acts' }, pause, clear), said, list);
 }
 
-function lifeRow({ event, data }) {
-  const { time, at, kind, chunk, ...facts } = data;
-  const moment = time ?? at;
-  const details = Object.entries(facts).map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' · ');
-  return h('li', { class: 'life' }, moment && h('time', { datetime: moment }, clock(moment)),
-    h('span', { class: 'badge' }, words(kind ?? event)),
-    chunk && h('a', { href: `#/chunk/${chunk}`, class: 'code' }, chunk.slice(4, 12)), h('span', {}, details));
+/** How much each kind matters; what is not here is ordinary. */
+const LEVELS = {
+  breaker_opened: 'bad', chunk_buried: 'bad', chunk_dropped: 'bad', damage_found: 'bad', route_full: 'bad', delivery_failed: 'warn',
+  delivery_committed: 'good', breaker_closed: 'good', route_free: 'good', chunk_held: 'note', chunk_released: 'note',
+  paused: 'note', resumed: 'note', replayed: 'note', reloaded: 'note',
+};
+
+function lifeRow({ at, kind, route, output, chunk, ...facts }) {
+  const where = [route, output].filter(Boolean).join(' → ');
+  const details = Object.entries(facts).map(([name, value]) => `${words(name)} ${typeof value === 'string' ? value : pretty(value, 0)}`);
+  return h('li', { class: 'life' }, h('time', { datetime: at, title: at }, clock(at)),
+    h('span', { class: 'badge', data: { level: LEVELS[kind] ?? '' } }, words(kind)), h('span', {}, where),
+    chunk && h('a', { href: `#/chunk/${chunk}`, class: 'code', title: chunk }, shortId(chunk)), h('span', { class: 'dim' }, details.join(' · ')));
+}
+
+/** A passing event; a very large one comes without its record. */
+function passedRow(passed) {
+  if (passed.record !== undefined) return eventRow(passed);
+  return h('li', { class: 'dim' }, `An event of ${bytes(passed.bytes)} is too large to be shown here.`);
 }

@@ -105,7 +105,7 @@ function chartGrid() {
 
 function aboutPanel() {
   const words = h('p', { class: 'dim' });
-  const acts = h('p', { class: 'acts' }, actionButtons('daemon', {}, ['flush', 'verify', 'reload', 'drain']));
+  const acts = h('p', { class: 'acts' }, actionButtons('daemon', {}, ['flush', 'verify', 'reload', 'log', 'drain']));
   const node = panel('This Forebay', words, acts);
   const update = (status) => {
     say(words, `Version ${status.version}, started ${new Date(status.started).toLocaleString()}, running for ${duration(status.uptime_s)}.`);

@@ -1,10 +1,10 @@
 // A picture of what waits in a route: a column for each chunk, from the oldest to the newest. How tall it is says how
 // much is in it, the row below for each destination whether that still needs it.
 
-import { get, path, query } from './api.js';
+import { getExact, path, query } from './api.js';
+import { timeToFull } from './health.js';
 import { attribute, h, keyed, say, show } from './dom.js';
 import { age, ago, bytes, duration, keyText, many, shortId, until, words } from './format.js';
-import { usedBytes } from './health.js';
 
 /** Columns: the oldest ones; more could not be told apart. */
 const COLUMNS_MAX = 120;
@@ -16,7 +16,7 @@ const MARKS = { owed: '·', in_flight: '→', committed: '✓', rejected: '✕' 
 
 /** The chunks of a route that wait or are under way, oldest first, as many as there are columns. */
 export async function waitingChunks(route, signal) {
-  const ask = (state) => get(path`routes/${route}/chunks` + query({ state, limit: COLUMNS_MAX }), signal);
+  const ask = (state) => getExact(path`routes/${route}/chunks` + query({ state, limit: COLUMNS_MAX }), signal);
   const pages = await Promise.all(['queued', 'in_flight', 'staged'].map(ask));
   const chunks = pages.flatMap((page) => page.chunks);
   return chunks.sort((one, other) => (one.id < other.id ? -1 : 1)).slice(0, COLUMNS_MAX);
@@ -37,11 +37,11 @@ export function waitingPicture(name) {
   for (const type of ['focusout', 'pointerleave']) columns.addEventListener(type, () => point());
   const update = (route, now) => {
     const held = ['staged', 'queued', 'in_flight'].map((state) => route[state]);
-    const events = held.reduce((sum, { events }) => sum + events, 0);
-    const chunks = held.reduce((sum, { chunks }) => sum + chunks, 0);
+    const events = held.reduce((sum, totals) => sum + totals.events, 0);
+    const chunks = held.reduce((sum, totals) => sum + totals.chunks, 0);
     const oldest = `, the oldest stored ${ago(route.oldest_chunk_created, now)}`;
     say(summary, chunks ? `${many(events, 'event')} in ${many(chunks, 'chunk')}${oldest}` : 'Nothing waits.');
-    limit.update(usedBytes(route), route.limits.total_limit_size, timesOf(route));
+    limit.update(route.used_bytes, route.limits.total_limit_size, inTime(route));
     for (const part of [picture, readout]) show(part, chunks);
   };
   const draw = (route, chunks, now) => {
@@ -58,9 +58,10 @@ export function waitingPicture(name) {
   return { node, update, draw };
 }
 
-function timesOf(route) {
-  if (route.time_to_full_s) return `full in ${duration(route.time_to_full_s)} at this rate`;
-  return route.time_to_empty_s ? `empty in ${duration(route.time_to_empty_s)} at this rate` : '';
+function inTime(route) {
+  const full_s = timeToFull(route);
+  if (full_s !== null) return `full in ${duration(full_s)} at this rate`;
+  return route.time_to_empty_s >= 5 ? `empty in ${duration(route.time_to_empty_s)} at this rate` : '';
 }
 
 function column(point) {
