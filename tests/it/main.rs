@@ -23,6 +23,7 @@ mod inputs;
 mod last_resorts;
 mod nats;
 mod overflow;
+mod page;
 mod plugins;
 mod prometheus;
 mod readme;
