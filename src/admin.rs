@@ -16,6 +16,10 @@
 //! | `GET /api/v1/chunks/{id}/raw` | read | its file as it is on the disk |
 //! | `GET /api/v1/quarantine` | read | a page of what was set aside; `limit`, `cursor` |
 //! | `GET /api/v1/caller` | read | who asks, and in which role |
+//! | `GET /api/v1/orphans` | read | what is on disk of routes and outputs that are not configured |
+//! | `GET /api/v1/replays` | read | the replays since the start |
+//! | `GET /api/v1/events` | read | server-sent events: what happens; `limit` |
+//! | `GET /api/v1/tap` | read | server-sent events: what passes; `input`, `route`, `tag`, `sample`, `per_second`, `limit` |
 //! | `GET /api/v1/audit` | read | the latest actions and refused attempts |
 //! | `GET /api/v1/log-level` | read | which lines of the log are written |
 //! | `GET /api/v1/openapi.json` | read | all of this for programs, as OpenAPI 3.1 |
@@ -35,6 +39,13 @@
 //! | `POST /api/v1/chunks/{id}/hold` | admin | offers a chunk to nobody until it is released |
 //! | `POST /api/v1/chunks/{id}/release` | admin | offers it again |
 //! | `POST /api/v1/chunks/{id}/bury` | admin | `{"reason": "..."}`: moves it to the dead letters |
+//! | `POST /api/v1/chunks/{id}/replay` | admin | delivers a dead letter after all; `{"to": route, "output": ...}` |
+//! | `POST /api/v1/routes/{route}/dead/replay` | admin | the same for many; also `"which": {...}` |
+//! | `POST /api/v1/routes/{route}/dead/drop` | admin | `{"which": {...}, "confirm": "<the route>"}`: deletes them |
+//! | `POST /api/v1/replays/{id}/cancel` | admin | ends a replay |
+//! | `POST /api/v1/orphans/{name}/adopt` | admin | `{"route": ...}`: makes it part of a route |
+//! | `POST /api/v1/orphans/{name}/drop` | admin | `{"confirm": "<its name>"}`: deletes it |
+//! | `POST /api/v1/verify` | admin | reads all chunks and compares all checksums; `{"route": ...}` |
 //! | `POST /api/v1/chunks/{id}/drop` | admin | `{"confirm": "<its id>"}`: deletes it |
 //!
 //! Actions answer with what has changed, also where it was so already: each may be asked for again.
@@ -197,7 +208,7 @@ impl AdminServer {
 
     /// Answers requests until `stop`.
     pub async fn run(self, reach: Reach, stop: CancellationToken) {
-        let router = self.router(reach);
+        let router = self.router(reach, stop.clone());
         let server = Server {
             listener: self.listener,
             tls: self.tls,
@@ -210,8 +221,8 @@ impl AdminServer {
         server.run(router, stop).await;
     }
 
-    fn router(&self, reach: Reach) -> Router {
-        let admin = Admin::new(reach, Arc::clone(&self.gate.audit));
+    fn router(&self, reach: Reach, stop: CancellationToken) -> Router {
+        let admin = Admin::new(reach, Arc::clone(&self.gate.audit), stop);
         handlers::router(admin, Arc::clone(&self.gate), self.names.clone())
     }
 }

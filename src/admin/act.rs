@@ -14,8 +14,9 @@ use super::access::Caller;
 use super::api::{Gives, Schemas, Sketch};
 use super::audit::AuditEntry;
 use super::look::{Admin, failed};
-use crate::engine::control::{Change, Control, ControlError};
+use crate::engine::control::{Change, Control, ControlError, ReplayReport};
 use crate::engine::reload::Changes;
+use crate::engine::verify::VerifyReport;
 use crate::wire::http::Problem;
 
 /// How long an answer may take; the action goes on.
@@ -41,6 +42,21 @@ pub(super) trait Outcome: Serialize + JsonSchema + Send + 'static {
 impl Outcome for Change {
     fn told(&self) -> String {
         self.detail.clone()
+    }
+}
+
+impl Outcome for ReplayReport {
+    fn told(&self) -> String {
+        format!(
+            "replay {} of {} dead letters has begun",
+            self.id, self.total
+        )
+    }
+}
+
+impl Outcome for VerifyReport {
+    fn told(&self) -> String {
+        format!("{} faults in {} chunks", self.faults, self.chunks)
     }
 }
 

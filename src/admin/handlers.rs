@@ -18,8 +18,10 @@ mod actions;
 mod audit;
 mod caller;
 mod chunks;
+mod dead;
 mod export;
 mod health;
+mod live;
 mod reload;
 mod status;
 
@@ -51,6 +53,8 @@ pub(super) fn api(gate: Arc<Gate>) -> Api {
     caller::add(&mut api);
     actions::add(&mut api);
     reload::add(&mut api);
+    dead::add(&mut api);
+    live::add(&mut api);
     api
 }
 

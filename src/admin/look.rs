@@ -7,11 +7,13 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::audit::Audit;
 use crate::engine::control::Control;
 use crate::engine::reload::{self, Changes};
 use crate::engine::status::Inspect;
+use crate::engine::watch::Watch;
 use crate::wire::http::Problem;
 
 /// Most looks into the engine at a time; each may hold a page in memory and wait for a disk.
@@ -34,6 +36,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Reach {
     /// Looks into it.
     pub inspect: Arc<dyn Inspect>,
+    /// Listens in.
+    pub watch: Arc<dyn Watch>,
     /// Acts on it.
     pub control: Arc<dyn Control>,
     /// Has it reload its configuration.
@@ -48,6 +52,9 @@ pub type Reloading = BoxFuture<'static, Result<Changes, Arc<reload::Error>>>;
 pub(super) struct Admin {
     pub(super) inspect: Arc<dyn Inspect>,
     pub(super) control: Arc<dyn Control>,
+    pub(super) watch: Arc<dyn Watch>,
+    /// Cancelled when the daemon stops: streams end.
+    pub(super) stop: CancellationToken,
     pub(super) reload: Arc<dyn Fn() -> Reloading + Send + Sync>,
     pub(super) audit: Arc<Audit>,
     /// The description of the API, once all of it is known.
@@ -58,14 +65,17 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    pub(super) fn new(reach: Reach, audit: Arc<Audit>) -> Self {
+    pub(super) fn new(reach: Reach, audit: Arc<Audit>, stop: CancellationToken) -> Self {
         let Reach {
             inspect,
+            watch,
             control,
             reload,
         } = reach;
         Self {
             inspect,
+            watch,
+            stop,
             control,
             reload,
             audit,
@@ -96,13 +106,30 @@ impl Admin {
         &self,
         look: impl FnOnce(&dyn Inspect) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let (inspect, turns) = (Arc::clone(&self.inspect), Arc::clone(&self.turns));
+        let inspect = Arc::clone(&self.inspect);
+        self.in_turn(move || look(&*inspect)).await
+    }
+
+    /// As [`look`](Self::look), for what is known where actions are done.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Control) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let control = Arc::clone(&self.control);
+        self.in_turn(move || ask(&*control)).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        look: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turns = Arc::clone(&self.turns);
         let looking = async move {
             // Never closed, so this is always a permit.
             let turn = turns.acquire_owned().await.ok();
             let looked = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                look(&*inspect)
+                look()
             });
             looked.await
         };

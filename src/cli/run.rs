@@ -78,6 +78,7 @@ fn start_admin(
     let reload = engine.reload_handle();
     let reach = Reach {
         inspect: engine.inspect(),
+        watch: engine.watch(),
         control: engine.control(),
         reload: Arc::new(move || {
             let reload = reload.clone();

@@ -236,7 +236,7 @@ pub struct ReplayTo {
 }
 
 /// Which dead letters of a route are meant: those that fit all that is said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadSelection {
     /// Those that this output did not take.
@@ -246,10 +246,13 @@ pub struct DeadSelection {
     /// Their events whose tag fits this pattern; the others stay.
     pub tag: Option<String>,
     /// Those that have been dead for so long.
+    #[schemars(range(max = u64::MAX))]
     pub older_than_s: Option<u64>,
     /// Those that have not been dead for so long.
+    #[schemars(range(max = u64::MAX))]
     pub newer_than_s: Option<u64>,
     /// At most so many, the oldest.
+    #[schemars(range(max = u64::MAX))]
     pub limit: Option<u64>,
 }
 

@@ -142,7 +142,7 @@ pub enum What {
 
 /// Where happenings come together.
 #[derive(Debug)]
-pub(super) struct Hub {
+pub(crate) struct Hub {
     /// How many listen; looked at whenever something happens.
     listening: AtomicUsize,
     missed: AtomicU64,
@@ -161,7 +161,7 @@ impl Default for Hub {
 
 impl Hub {
     /// Tells what has happened now, if anybody listens.
-    pub(super) fn tell(&self, clock: Clock, what: impl FnOnce() -> What) {
+    pub(crate) fn tell(&self, clock: Clock, what: impl FnOnce() -> What) {
         if self.listening.load(Relaxed) == 0 {
             return;
         }
@@ -174,7 +174,7 @@ impl Hub {
     }
 
     /// Hears what happens from now on.
-    pub(super) fn listen(self: &Arc<Self>) -> Listener {
+    pub(crate) fn listen(self: &Arc<Self>) -> Listener {
         let receiver = self.sender.subscribe();
         self.listening.fetch_add(1, Relaxed);
         Listener {
@@ -184,7 +184,7 @@ impl Hub {
     }
 
     /// Happenings that listeners were too slow for, since the start.
-    pub(super) fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         self.missed.load(Relaxed)
     }
 }

@@ -50,6 +50,12 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+impl From<Tapped> for Tap {
+    fn from(tapped: Tapped) -> Self {
+        Self(tapped)
+    }
+}
+
 impl Tap {
     /// The next event; waits for it.
     pub async fn next(&mut self) -> PassedReport {
@@ -77,6 +83,8 @@ impl Watch for Inspector {
     }
 
     fn tap(&self, filter: TapFilter) -> Result<Tap, TapError> {
-        Arc::clone(&self.intake_stats.taps).tap(filter).map(Tap)
+        Arc::clone(&self.intake_stats.taps)
+            .tap(filter)
+            .map(Tap::from)
     }
 }

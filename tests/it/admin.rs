@@ -292,3 +292,22 @@ fn a_certificate_and_a_token_are_asked_for_over_tls() {
     assert_eq!(curl(&with_token), "000");
     assert!(!daemon.log_text().contains(secret));
 }
+
+#[test]
+fn a_tap_shows_what_passes_and_ends_when_it_has_shown_enough() {
+    let site = Site::new();
+    let destination = Destination::listen(site.address());
+    let _daemon = Daemon::start(&site, &site.config_to(&destination));
+    let admin = site.admin();
+    let path = "/api/v1/tap?route=all&tag=app.*&limit=2";
+    let tap = std::thread::spawn(move || http::get(admin, path).text());
+    let mut sender = Sender::connect(site.forward()).unwrap();
+    let mut ids = (0..).map(|number| EventId::run(1, number, 1));
+    wait::until_true("the tap to have shown enough", || {
+        sender.deliver("app.web", &ids.next().unwrap());
+        tap.is_finished()
+    });
+    let shown = tap.join().unwrap();
+    assert_eq!(shown.matches("event: event\n").count(), 2, "{shown}");
+    assert_eq!(shown.matches(r#""tag":"app.web""#).count(), 2, "{shown}");
+}
