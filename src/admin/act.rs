@@ -176,6 +176,7 @@ impl<T: Outcome> IntoResponse for Done<T> {
 impl<T: Outcome> Gives for Done<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
         Json::<T>::describe(sketch, schemas);
+        sketch.fails(404, "There is no such thing.");
         sketch.fails(409, "The state that it is in forbids it.");
     }
 }

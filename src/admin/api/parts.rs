@@ -64,6 +64,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Given<T> {
         })?;
         let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
         serde_json::from_slice(text)
+            .and_then(as_described)
+            .and_then(serde_json::from_value)
             .map(Self)
             .map_err(|error| bad(format!("the body is not what is asked for: {error}")))
     }
@@ -97,6 +99,31 @@ impl<T: JsonSchema> Takes for Given<T> {
         sketch.fails(413, "The body is too large.");
         sketch.fails(422, "What the body says cannot be.");
     }
+}
+
+/// The body as its description means it, which the derived readers do not: there, `1.0` is an integer, and
+/// a list is no object (no body has one).
+///
+/// # Errors
+/// There is a list in it.
+fn as_described(body: Value) -> serde_json::Result<Value> {
+    Ok(match body {
+        Value::Array(_) => return Err(serde::de::Error::custom("no list is expected")),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            let read = members.map(|(name, value)| Ok((name, as_described(value)?)));
+            Value::Object(read.collect::<serde_json::Result<_>>()?)
+        }
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0);
+            let text = whole.map(|float| format!("{float:.0}"));
+            match text.and_then(|text| text.parse::<u64>().ok()) {
+                Some(whole) if number.is_f64() => whole.into(),
+                _ => Value::Number(number),
+            }
+        }
+        other => other,
+    })
 }
 
 /// Says of each field of `T` that it is a parameter in `place`.
@@ -145,4 +172,18 @@ fn without_null(mut schema: Value) -> Value {
 
 fn bad(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_read_as_its_description_means_it() {
+        let read = as_described(json!({ "a": { "b": 5.0, "c": 1.5, "d": -1.0 }, "e": u64::MAX }));
+        let expected = json!({ "a": { "b": 5, "c": 1.5, "d": -1.0 }, "e": u64::MAX });
+        assert_eq!(read.unwrap(), expected);
+        assert!(as_described(json!(["good"])).is_err());
+        assert!(as_described(json!({ "which": [null, null] })).is_err());
+    }
 }
