@@ -16,6 +16,10 @@ use crate::harness::{http, site::Site, tools, wait};
 /// Ids of events above what JavaScript's numbers can tell apart, 2 to the power of 53, are odd.
 const CLIENT: u32 = (1 << 21) + 1;
 
+/// Tokens that may look, and act.
+const READ: &str = "read-0123456789abcdef";
+const ADMIN: &str = "admin-0123456789abcdef";
+
 /// Why the destination `billing` refuses events.
 const REFUSAL: &str = "422 Unprocessable Entity";
 
@@ -29,6 +33,28 @@ fn an_operator_finds_why_data_is_late_and_sees_that_nothing_is_missing() {
     }
     browser.succeed();
     day.has_lost_nothing();
+}
+
+#[test]
+fn a_token_is_asked_for_and_who_may_only_read_can_do_nothing() {
+    let site = Site::new();
+    let destination = Destination::listen(site.address());
+    let tokens = format!(
+        "tokens: {{ viewer: {{ secret: {READ} }}, ops: {{ role: admin, secret: {ADMIN} }} }}"
+    );
+    let config = site.config_to(&destination);
+    let admin = format!("admin: {{ listen: \"{}\"", site.admin());
+    let guarded = config.replace(&admin, &format!("{admin}, {tokens}"));
+    let _daemon = Daemon::start(&site, &guarded);
+    let mut browser = Browser::run("roles.mjs", site.admin(), "roles");
+    while let Some(wish) = browser.wish() {
+        browser.answer(match wish.as_str() {
+            "tell read" => READ,
+            "tell admin" => ADMIN,
+            _ => panic!("no such wish: {wish}"),
+        });
+    }
+    browser.succeed();
 }
 
 /// What a script asks for, and a test around it.

@@ -37,7 +37,7 @@ export function note(text) {
   process.stdout.write(`${text}\n`);
 }
 
-/** Opens `url`; `run(page, look)` is the test. What was watched is judged at the end; where a step
+/** Opens `url`; `run(page, look, faults)` is the test. What was watched is judged at the end; where a step
  * fails there is a picture, `failure.png`. */
 export async function withPage(executablePath, url, shots, run) {
   // Chromium does not start its sandbox for root; there is no page in it but ours.
@@ -50,7 +50,7 @@ export async function withPage(executablePath, url, shots, run) {
     const faults = watch(page, url);
     await page.goto(url);
     try {
-      await run(page, (name) => look(page, shots, name));
+      await run(page, (name) => look(page, shots, name), faults);
     } catch (error) {
       await page.screenshot({ path: `${shots}/failure.png`, fullPage: true }).catch(() => {});
       note(`at ${page.url()}: ${faults.slice(0, 3).join('\n')}`);
