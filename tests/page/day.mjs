@@ -13,7 +13,6 @@ await withPage(chromium, url, shots, async (page, look) => {
     await page.getByRole('dialog').getByRole('button', { name: dialogButton, exact: true }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
   };
-
   const view = (name) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
 
   note('nothing is wrong yet');
@@ -85,12 +84,25 @@ await withPage(chromium, url, shots, async (page, look) => {
   await page.getByRole('heading', { name: 'All is well' }).waitFor();
   await please('check arrived');
 
-  note('what a destination refused is kept, with why');
+  note('what a destination refused is replayed');
   await please('send refused');
   await until('dead letters', async () => (await tile('Dead letters')) === '3');
   await page.getByRole('link', { name: 'Look at them' }).click();
   await page.locator('td.answer', { hasText: '422' }).first().waitFor();
   await look('dead');
+  await please('make billing well');
+  await act('Replay…', 'Replay');
+  await until('the letter to be gone', async () => (await page.locator('tbody tr', { hasText: '422' }).count()) === 0);
+  await please('check replayed');
+
+  note('events pass live');
+  await view('Live');
+  await page.getByRole('button', { name: 'Start' }).click();
+  await please('send 5');
+  await page.locator('.events .tag', { hasText: 'app.web' }).first().waitFor();
+  await page.locator('.life', { hasText: 'central' }).first().waitFor();
+  await look('live');
+
   note('nothing moves for who wants no motion');
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await view('Overview');
