@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::harness::daemon::{self, Daemon};
 use crate::harness::destination::Destination;
 use crate::harness::event::EventId;
+use crate::harness::http;
 use crate::harness::sender::Sender;
 use crate::harness::site::Site;
 
@@ -205,6 +206,38 @@ fn every_command_has_a_manual_page_and_is_completed_by_each_shell() {
     assert_eq!(String::from_utf8_lossy(&completed.stdout).trim(), "drain");
     let (code, ..) = daemon::run(&["completions", "tcsh"]);
     assert_eq!(code, Some(64));
+}
+
+#[test]
+fn what_an_offline_tool_says_to_ask_the_daemon_for_is_there() {
+    let site = Site::new();
+    let destination = Destination::away(site.address());
+    let _daemon = Daemon::start(&site, &site.config_to(&destination));
+    let description = http::get(site.admin(), "/api/v1/openapi.json").json();
+    let (folder, config) = (site.data_dir(), site.path("forebay.yaml"));
+    let (folder, config) = (folder.to_str().unwrap(), config.to_str().unwrap());
+    for (command, most) in [
+        (&["dead", "replay", folder][..], 1),
+        (&["dead", "drop", "--all", folder], 1),
+        (&["buffer", "repair", folder], 1),
+        (&["buffer", "drain", "-c", config], 2),
+    ] {
+        let (code, _, errors) = daemon::run(command);
+        assert_eq!(code, Some(73), "{command:?}: {errors}");
+        let named = errors.split("POST ").skip(1).map(|rest| {
+            let path = rest.split([' ', ',', '\n']).next().unwrap();
+            path.replace("ROUTE", "{route}")
+        });
+        let named: Vec<_> = named.collect();
+        assert_eq!(named.len(), most, "{errors}");
+        for path in named {
+            let post = &description["paths"][&path]["post"];
+            assert!(
+                post.is_object(),
+                "{command:?} names {path}, which is not there"
+            );
+        }
+    }
 }
 
 /// Every file of the store with its bytes.

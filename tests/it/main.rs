@@ -33,4 +33,5 @@ mod retry;
 mod schemathesis;
 mod send_command;
 mod stopping;
+mod tap_command;
 mod top_command;
