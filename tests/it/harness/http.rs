@@ -55,9 +55,12 @@ impl Response {
     }
 }
 
-/// `GET path`.
+/// `GET path`, again while the answer is that we ask too often.
 pub(crate) fn get(address: SocketAddrV4, path: &str) -> Response {
-    try_get(address, path).unwrap()
+    wait::until("to be let ask", || {
+        let answer = try_get(address, path).unwrap();
+        (answer.status != 429).then_some(answer)
+    })
 }
 
 /// `GET path`; an error if nobody listens or the connection breaks.
