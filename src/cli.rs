@@ -13,6 +13,7 @@ use crate::registry::Registry;
 mod api;
 mod buffer;
 mod check;
+mod ctl;
 mod dead;
 mod doctor;
 mod error;
@@ -28,6 +29,7 @@ mod top;
 pub use api::Error as ApiError;
 use buffer::BufferCommand;
 pub use buffer::Error as BufferError;
+use ctl::CtlCommand;
 use dead::DeadCommand;
 pub use dead::Error as DeadError;
 pub use doctor::Error as DoctorError;
@@ -52,6 +54,7 @@ const EXIT_CODES: &str = "\
       `doctor`: durable
    1  `buffer verify`: there is damage, and `repair` or the next start mends it without loss;
       `buffer repair`, `dead replay`, `dead drop`: something could not be done;
+      `ctl`: the state of what is there forbids it, or the configuration is not valid;
       `doctor`: durable with reservations
    2  `buffer verify` and `repair`: events are lost; damaged bytes are kept in the quarantine;
       `buffer cat`, `buffer export`, `dead cat`: damage was met, the rest is complete;
@@ -59,13 +62,13 @@ const EXIT_CODES: &str = "\
   64  the command line is not valid
   65  `send`: a line is not what it should be
   66  there is no such data directory, route or chunk
-  69  `send`: refused, and would be again; `top`, `tap`: no daemon answers
+  69  `send`: refused, and would be again; `top`, `tap`, `ctl`: no daemon answers
   70  the daemon failed
   73  `buffer repair`, `buffer drain`, `dead replay`, `dead drop`: a daemon runs on the directory
   74  a file could not be read or written
   75  `send`: not everything is acknowledged; `buffer drain`: not everything is delivered;
       it can be run again
-  77  `top`, `tap`: the daemon's admin API does not let us in
+  77  `top`, `tap`, `ctl`: the daemon's admin API does not let us in
   78  the configuration is not valid";
 
 #[derive(Debug, Subcommand)]
@@ -132,6 +135,14 @@ enum Command {
     ///
     /// Asks the admin API, which never waits for whoever looks.
     Tap(TapArgs),
+    /// Act on a running daemon: on what waits, on routes, on its configuration.
+    ///
+    /// Asks the admin API, for which the role `admin` is needed where there are tokens. Each action
+    /// is in the daemon's `audit.log`.
+    Ctl {
+        #[command(subcommand)]
+        command: CtlCommand,
+    },
     /// Send events and wait for the acknowledgement: for tests and cron jobs.
     ///
     /// Ends with 0 only when everything is acknowledged. What is not is sent again under the same
@@ -254,6 +265,10 @@ pub fn run_with(registry: &Registry) -> Result<ExitCode, Error> {
         }
         Command::Tap(args) => {
             wait_for(tap::tap(&args, registry))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Ctl { command } => {
+            wait_for(ctl::ctl(&command, registry))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Send(args) => {

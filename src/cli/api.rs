@@ -1,18 +1,18 @@
-//! A client of the admin API, for the commands that look at a running daemon.
+//! A client of the admin API, for the commands that look at a running daemon, or act on it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Response, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::secret::{SecretError, secret};
 use super::tls::TlsArgs;
 use crate::config;
-use crate::config::plan::AdminPlan;
+use crate::config::plan::{AdminPlan, AdminRole};
 use crate::output::http::{OpenError, client};
 use crate::registry::Registry;
 use crate::telemetry;
@@ -29,6 +29,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an answer may take that is not a stream.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an action may take; the daemon itself gives it half a minute, and says so then.
+const ACTION_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Most bytes of an answer's text that are shown.
 const EXCERPT_SIZE_MAX: usize = 300;
@@ -99,6 +102,12 @@ pub enum Error {
         /// In the daemon's words.
         what: String,
     },
+    /// What there is does not allow it.
+    #[error("{what}")]
+    Forbidden {
+        /// In the daemon's words.
+        what: String,
+    },
     /// Another refusal.
     #[error("the daemon answered {status}: {what}")]
     Refused {
@@ -119,6 +128,7 @@ impl Error {
     /// The exit code that the help text gives for this.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
+            Self::Forbidden { .. } => 1,
             Self::NotThere { .. } => 66,
             Self::Unreachable { .. } | Self::Refused { .. } | Self::Foreign { .. } => 69,
             Self::Secret(_) | Self::Client(_) | Self::Config(config::Error::Unreadable { .. }) => {
@@ -131,11 +141,23 @@ impl Error {
 }
 
 impl Api {
-    /// A client as `args` say. Connects to nothing yet.
+    /// A client that looks, as `args` say. Connects to nothing yet.
     ///
     /// # Errors
     /// [`Error`].
     pub(super) fn new(args: &ApiArgs, registry: &Registry) -> Result<Self, Error> {
+        Self::with_role(AdminRole::Read, args, registry)
+    }
+
+    /// A client that acts, as `args` say. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(super) fn to_act(args: &ApiArgs, registry: &Registry) -> Result<Self, Error> {
+        Self::with_role(AdminRole::Admin, args, registry)
+    }
+
+    fn with_role(role: AdminRole, args: &ApiArgs, registry: &Registry) -> Result<Self, Error> {
         let mut token = secret(args.token_file.as_deref(), TOKEN_VARIABLE)?;
         let url = match &args.config {
             None => args.api.clone(),
@@ -144,7 +166,7 @@ impl Api {
                 let admin = plan
                     .admin
                     .ok_or_else(|| Error::NoAdmin { path: path.clone() })?;
-                token = token.or_else(|| weakest_token(&admin));
+                token = token.or_else(|| weakest_token(&admin, role));
                 url_of(&admin)
             }
         };
@@ -166,16 +188,22 @@ impl Api {
     ///
     /// # Errors
     /// [`Error`].
-    pub(super) async fn get(&self, path: &str) -> Result<Value, Error> {
-        let answer = async {
-            let response = self.ask(path, &[]).await?;
-            let text = response.bytes().await;
-            let text = text.map_err(|error| self.lost(error))?;
-            serde_json::from_slice(&text).map_err(|_| self.foreign())
-        };
-        let timed_out = || self.unreachable(format!("nothing within {ANSWER_TIMEOUT:?}"));
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
-        answer.unwrap_or_else(|_| Err(timed_out()))
+    pub(super) async fn get(&self, path: &[&str]) -> Result<Value, Error> {
+        let request = self.client.get(self.at(path));
+        self.json(request, ANSWER_TIMEOUT).await
+    }
+
+    /// What comes of the action at `path` under `/api/v1/`, with `body`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(super) async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Value, Error> {
+        let mut request = self.client.post(self.at(path));
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.body(body.to_string());
+        }
+        self.json(request, ACTION_TIMEOUT).await
     }
 
     /// The stream of messages at `path` under `/api/v1/`, with `query`.
@@ -184,24 +212,38 @@ impl Api {
     /// [`Error`].
     pub(super) async fn stream(
         &self,
-        path: &str,
+        path: &[&str],
         query: &[(&str, String)],
     ) -> Result<Stream, Error> {
-        Ok(Stream::new(self.ask(path, query).await?))
-    }
-
-    async fn ask(&self, path: &str, query: &[(&str, String)]) -> Result<Response, Error> {
-        let mut url = self.url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments
-                .pop_if_empty()
-                .extend(["api", "v1"])
-                .extend(path.split('/'));
-        }
+        let mut url = self.at(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.client.get(url);
+        Ok(Stream::new(self.ask(self.client.get(url)).await?))
+    }
+
+    /// The address of `path`, each part of which may hold whatever a name may.
+    fn at(&self, path: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        url
+    }
+
+    async fn json(&self, request: RequestBuilder, within: Duration) -> Result<Value, Error> {
+        let answer = async {
+            let response = self.ask(request).await?;
+            let text = response.bytes().await;
+            let text = text.map_err(|error| self.lost(error))?;
+            serde_json::from_slice(&text).map_err(|_| self.foreign())
+        };
+        let timed_out = || self.unreachable(format!("nothing within {within:?}"));
+        let answer = tokio::time::timeout(within, answer).await;
+        answer.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    async fn ask(&self, mut request: RequestBuilder) -> Result<Response, Error> {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
         }
@@ -239,16 +281,21 @@ fn refusal(status: StatusCode, text: String) -> Error {
         Some(said) => said.to_owned(),
         None => text.chars().take(EXCERPT_SIZE_MAX).collect(),
     };
+    let reasons = problem["reasons"].as_array().into_iter().flatten();
+    let reasons = reasons.filter_map(Value::as_str);
+    let what = reasons.fold(what, |what, reason| format!("{what}\n  because: {reason}"));
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::NotAllowed { what },
         StatusCode::NOT_FOUND => Error::NotThere { what },
+        StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => Error::Forbidden { what },
         status => Error::Refused { status, what },
     }
 }
 
-/// Whoever can read the configuration has its tokens; to look, the least of them will do.
-fn weakest_token(admin: &AdminPlan) -> Option<SecretString> {
-    let weakest = admin.tokens.values().min_by_key(|token| token.role);
+/// Whoever can read the configuration has its tokens; the least of them that may do it will do.
+fn weakest_token(admin: &AdminPlan, role: AdminRole) -> Option<SecretString> {
+    let tokens = admin.tokens.values().filter(|token| token.role >= role);
+    let weakest = tokens.min_by_key(|token| token.role);
     weakest.map(|token| token.secret.clone())
 }
 
@@ -277,8 +324,13 @@ mod tests {
         let plan = config::load_str("f", text, &config::System).unwrap();
         let admin = plan.admin.unwrap();
         assert_eq!(url_of(&admin).as_str(), "http://127.0.0.1:2021/");
-        let token = weakest_token(&admin).unwrap();
-        assert_eq!(token.expose_secret(), "rrrrrrrrrrrrrrrrrrrr");
+        for (role, secret) in [
+            (AdminRole::Read, "rrrrrrrrrrrrrrrrrrrr"),
+            (AdminRole::Admin, "aaaaaaaaaaaaaaaaaaaa"),
+        ] {
+            let token = weakest_token(&admin, role).unwrap();
+            assert_eq!(token.expose_secret(), secret);
+        }
     }
 
     #[test]
@@ -288,6 +340,12 @@ mod tests {
         assert_eq!(
             (error.to_string().as_str(), error.exit_code()),
             ("there is no route `x`", 66)
+        );
+        let problem = r#"{"detail": "not valid", "reasons": ["line 1", "line 2"]}"#;
+        let error = refusal(StatusCode::CONFLICT, problem.to_owned());
+        assert_eq!(
+            (error.to_string().as_str(), error.exit_code()),
+            ("not valid\n  because: line 1\n  because: line 2", 1)
         );
         let error = refusal(StatusCode::FORBIDDEN, "no".to_owned());
         assert_eq!(error.exit_code(), 77);

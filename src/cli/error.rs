@@ -34,6 +34,9 @@ pub enum Error {
     /// A daemon could not be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// A chunk would be deleted, and nobody has said that it is really meant.
+    #[error("nothing is dropped: type the id when asked, or say `--yes`")]
+    Unconfirmed,
     /// Not everything was acknowledged.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -50,7 +53,10 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::NoPlugin(_) | Self::Dead(DeadError::Everything) => 64,
+            Self::Usage(_)
+            | Self::NoPlugin(_)
+            | Self::Unconfirmed
+            | Self::Dead(DeadError::Everything) => 64,
             Self::Run(run::Error::Engine(engine::Error::Way { .. })) => 78,
             Self::Run(_) => 70,
             Self::Buffer(error) | Self::Dead(DeadError::Buffer(error)) => error.exit_code(),
@@ -79,6 +85,7 @@ impl Error {
             )
             | Self::Doctor(DoctorError::Output(error)) => error.kind() == io::ErrorKind::BrokenPipe,
             Self::NoPlugin(_)
+            | Self::Unconfirmed
             | Self::Api(_)
             | Self::Send(_)
             | Self::Config(_)

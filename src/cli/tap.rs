@@ -43,7 +43,7 @@ pub(super) struct TapArgs {
 /// The daemon cannot be asked, or the output cannot be written.
 pub(super) async fn tap(args: &TapArgs, registry: &Registry) -> Result<(), Error> {
     let api = Api::new(&args.api, registry)?;
-    let mut stream = api.stream("tap", &args.query()).await?;
+    let mut stream = api.stream(&["tap"], &args.query()).await?;
     let mut out = io::stdout().lock();
     loop {
         let message = stream.next().await;

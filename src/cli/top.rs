@@ -68,7 +68,7 @@ pub(super) async fn top(args: &TopArgs, registry: &Registry) -> Result<(), Error
 
 async fn look(api: &Api, clock: Clock) -> Result<Look, api::Error> {
     Ok(Look {
-        status: api.get("status").await?,
+        status: api.get(&["status"]).await?,
         at: clock.now().monotonic,
     })
 }

@@ -164,6 +164,7 @@ fn every_command_has_a_manual_page_and_is_completed_by_each_shell() {
         "buffer-export",
         "dead-replay",
         "doctor",
+        "ctl-drop",
         "top",
         "tap",
         "send",

@@ -22,6 +22,7 @@ mod http_input;
 mod inputs;
 mod last_resorts;
 mod nats;
+mod operators_day;
 mod overflow;
 mod page;
 mod plugins;
