@@ -34,6 +34,36 @@ fn the_package_installs_runs_upgrades_and_leaves_what_is_not_delivered() {
 }
 
 #[test]
+fn the_package_has_the_manual_of_every_command_and_completions_for_every_shell() {
+    let site = Site::new();
+    let package = build(site.folder(), 1);
+    let listed = tools::succeed(Command::new("dpkg-deb").arg("--contents").arg(&package));
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let has = |path: &str| {
+        listed
+            .lines()
+            .any(|line| line.ends_with(&format!(" ./{path}")))
+    };
+    let folder = site.path("pages");
+    let (code, ..) = daemon::run(&["man", "--dir", folder.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    for page in fs::read_dir(folder).unwrap() {
+        let name = page.unwrap().file_name();
+        let path = format!("usr/share/man/man1/{}.gz", name.display());
+        assert!(has(&path), "no {path}: {listed}");
+    }
+    for path in [
+        "usr/share/man/man1/forebay.1.gz",
+        "usr/share/bash-completion/completions/forebay",
+        "usr/share/zsh/vendor-completions/_forebay",
+        "usr/share/fish/vendor_completions.d/forebay.fish",
+    ] {
+        assert!(has(path), "no {path}: {listed}");
+    }
+    assert!(!has("man/"), "a leftover: {listed}");
+}
+
+#[test]
 fn the_same_tree_gives_the_same_package_to_the_byte() {
     let site = Site::new();
     let [one, other] = ["one", "other"].map(|name| {

@@ -29,6 +29,8 @@ grep -q "^CapBnd:.0000000000000000$" "/proc/$(pid)/status"
 (cd / && md5sum --check --quiet /var/lib/dpkg/info/forebay.md5sums)
 forebay --version
 zcat /usr/share/doc/forebay/changelog.Debian.gz | grep -q "^forebay (0"
+zcat /usr/share/man/man1/forebay-ctl-hold.1.gz | grep -q "forebay.ctl.hold"
+bash -n /usr/share/bash-completion/completions/forebay
 
 echo "== an event passes through"
 is_ready

@@ -85,9 +85,7 @@ struct Package {
 impl Package {
     fn fill(&self, tree: &mut Tree, binary: &Path) -> io::Result<()> {
         tree.program("usr/bin/forebay", &fs::read(binary)?)?;
-        if knows(binary, "man")? {
-            self.fill_from_the_program(tree, binary)?;
-        }
+        self.fill_from_the_program(tree, binary)?;
         tree.file("etc/forebay/forebay.yaml", &read("config/service.yaml")?)?;
         let unit = "usr/lib/systemd/system/forebay.service";
         tree.file(unit, &read("systemd/forebay.service")?)?;
@@ -103,7 +101,14 @@ impl Package {
     /// What the program prints of itself: the manual, and completions for shells.
     fn fill_from_the_program(&self, tree: &mut Tree, binary: &Path) -> io::Result<()> {
         let printed = |words: &[&str]| output(Command::new(binary).args(words));
-        tree.packed("usr/share/man/man1/forebay.1", &(printed(&["man"])? + "\n"))?;
+        let pages = tree.path().join("man");
+        output(Command::new(binary).args(["man", "--dir"]).arg(&pages))?;
+        for page in fs::read_dir(&pages)? {
+            let page = page?;
+            let path = format!("usr/share/man/man1/{}", page.file_name().display());
+            tree.packed(&path, &fs::read_to_string(page.path())?)?;
+        }
+        fs::remove_dir_all(pages)?;
         for (shell, path) in [
             ("bash", "usr/share/bash-completion/completions/forebay"),
             ("zsh", "usr/share/zsh/vendor-completions/_forebay"),
@@ -160,12 +165,6 @@ fn build_program() -> io::Result<PathBuf> {
         true => Ok(root().join("target/dist/forebay")),
         false => Err(io::Error::other("the program does not build")),
     }
-}
-
-/// Whether the program has the command `name`.
-fn knows(binary: &Path, name: &str) -> io::Result<bool> {
-    let help = Command::new(binary).args(["help", name]).output()?;
-    Ok(help.status.success())
 }
 
 /// The version in the manifest of the workspace.
