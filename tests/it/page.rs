@@ -1,5 +1,7 @@
 //! The page, in a real browser.
 
+mod actions;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddrV4;

@@ -37,10 +37,12 @@ export function chunkView(main, { part: id, signal, status }) {
       offered = doable.join();
     } catch (error) {
       if (signal.aborted) return;
-      // A chunk that everybody has confirmed is deleted: the usual end.
-      say(problem, error.status === 404 ? 'There is no such chunk any more: it was delivered to everybody, or deleted.' : told(error));
+      // A chunk that everybody has confirmed is deleted: the usual end. A dead letter has an id of its own.
+      const isGone = error.status === 404;
+      say(problem, isGone ? 'There is no such chunk any more: it was delivered to everybody, moved to the dead letters, or deleted.' : told(error));
       problem.hidden = false;
-      body.hidden = error.status === 404;
+      body.hidden = isGone;
+      state.hidden = isGone;
       acts.replaceChildren();
       offered = '';
     }

@@ -25,9 +25,12 @@ export function deadView(main, { part, signal, status }) {
     routes.update(now);
     replays.load();
     const name = part || now.routes.find((route) => route.dead.chunks > 0)?.name;
-    if (!name || shown === name) return;
-    shown = name;
-    holder.replaceChildren(letters(name, signal, status));
+    if (!name) return;
+    if (shown?.name !== name) {
+      shown = { name, ...letters(name, signal, status) };
+      holder.replaceChildren(shown.node);
+    }
+    shown.update(now.routes.find((route) => route.name === name)?.dead.chunks);
   };
   return { update };
 }
@@ -48,7 +51,7 @@ function routesTable(chosen) {
   return { node, update };
 }
 
-/** The dead letters of a route. */
+/** The dead letters of a route; `update(count)` looks again when there are more or fewer. */
 function letters(route, signal, status) {
   const found = h('p', { class: 'dim', role: 'status' });
   const shown = table(`Dead letters of route ${route}`,
@@ -57,8 +60,9 @@ function letters(route, signal, status) {
   const all = [];
   if (knows('routes/{route}/dead/replay')) all.push(actionButton('Replay all or some…', 'replay', () => replayMany(route, status())));
   all.push(...actionButtons('dead', { route }, ['drop']));
-  let next = null;
+  let [next, here, known] = [null, null, null];
   const load = async (cursor) => {
+    here = cursor;
     try {
       const page = await getExact(path`routes/${route}/chunks` + query({ state: 'dead', limit: PAGE, cursor }), signal);
       const now = serverNow();
@@ -72,8 +76,11 @@ function letters(route, signal, status) {
     show(more, next);
   };
   document.addEventListener('acted', () => load(), { signal });
-  load();
-  return panel(`Of route ${route}`, h('p', { class: 'acts' }, all), found, shown.node, h('p', { class: 'acts' }, more));
+  const update = (count) => {
+    if (count !== known) load(here);
+    known = count;
+  };
+  return { node: panel(`Of route ${route}`, h('p', { class: 'acts' }, all), found, shown.node, h('p', { class: 'acts' }, more)), update };
 }
 
 function letterRow({ chunk }, status) {

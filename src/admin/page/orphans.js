@@ -9,7 +9,7 @@ import { panel } from './overview.js';
 
 /** What has nobody to deliver it; there is no panel while that is nothing. */
 export function orphansPanel(signal, status) {
-  const { node, body } = table('Orphans', ['Name', { text: 'Waiting', class: 'number' }, { text: 'Dead letters', class: 'number' }, 'Actions']);
+  const { node, body } = table('Orphans by name', ['Name', { text: 'Waiting', class: 'number' }, { text: 'Dead letters', class: 'number' }, 'Actions']);
   const words = 'The configuration names these routes or outputs no more. What they held is kept until somebody says what is to become of it.';
   const whole = panel('Orphans', h('p', { class: 'dim' }, words), node);
   whole.hidden = true;
