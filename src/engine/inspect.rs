@@ -1,7 +1,7 @@
 //! The engine seen from outside: everything is read from the store, the schedulers and the
 //! counters at the moment of asking.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use super::route::{Destination, RunningRoute, lock};
 use super::status::{
     ChunkPage, ChunkQuery, ChunkReport, ChunkTotals, DestinationReport, EnginePhase, EventCursor,
     EventPage, EventQuery, ExportFormat, ExportPart, FilterReport, Health, InputReport, Inspect,
-    Limits, Moment, QuarantinePage, RouteReport, Status, Unreadable,
+    Limits, Moment, QuarantinePage, QuarantineTotals, RouteReport, Status, Unreadable,
 };
 use super::topology::{Live, Topology};
 use crate::buffer::IntakeStats;
@@ -146,8 +146,7 @@ impl Inspect for Inspector {
     }
 
     fn quarantine(&self, after: Option<&str>, limit: usize) -> Result<QuarantinePage, Unreadable> {
-        let dir = self.store.dir().join(QUARANTINE_DIR);
-        files::quarantine(&dir, after, limit).map_err(|error| Unreadable {
+        files::quarantine(&self.quarantine_dir(), after, limit).map_err(|error| Unreadable {
             what: "quarantine".to_owned(),
             reason: error.to_string(),
         })
@@ -203,10 +202,20 @@ impl Inspector {
     fn route_reports(&self, live: &Topology) -> Vec<RouteReport> {
         let now = self.clock.now();
         let rates = self.rates.of(now.monotonic, live);
+        let quarantined = files::quarantined(&self.quarantine_dir()).ok();
+        let quarantined = |route: &str| {
+            let routes = quarantined.as_ref()?;
+            Some(routes.get(route).copied().unwrap_or_default())
+        };
         let routes = live.routes.iter().zip(&live.plans).zip(&rates);
-        routes
-            .map(|((route, plan), rates)| route_report(now, route, plan, rates))
-            .collect()
+        let reports = routes.map(|((route, plan), rates)| {
+            route_report(now, route, plan, rates, quarantined(&plan.name))
+        });
+        reports.collect()
+    }
+
+    fn quarantine_dir(&self) -> PathBuf {
+        self.store.dir().join(QUARANTINE_DIR)
     }
 
     /// A sentence for each route whose senders are held back now.
@@ -227,10 +236,10 @@ impl Inspector {
     }
 
     fn snapshot(&self) -> Snapshot {
-        // A scrape takes a note for the rates, too.
-        self.rates.of(self.clock.now().monotonic, &self.live.now());
-        let catalog = self.catalog.stats();
         let live = self.live.now();
+        // A scrape takes a note for the rates, too.
+        let rates = self.rates.of(self.clock.now().monotonic, &live);
+        let catalog = self.catalog.stats();
         Snapshot {
             now_unix_ns: self.clock.now().unix_ns,
             started_unix_ns: self.started.unix_ns,
@@ -242,7 +251,8 @@ impl Inspector {
                 .routes
                 .iter()
                 .zip(&live.plans)
-                .map(route_sample)
+                .zip(&rates)
+                .map(|((route, plan), rates)| route_sample(route, plan, rates))
                 .collect(),
             store: self.store.stats(),
             open_files_max: count(self.open_files_max),
@@ -380,6 +390,7 @@ fn route_report(
     route: &RunningRoute,
     plan: &RoutePlan,
     rates: &RouteRates,
+    quarantined: Option<QuarantineTotals>,
 ) -> RouteReport {
     let held = Held::by(route);
     let is_paused = route.state.scheduler().is_route_stopped();
@@ -400,6 +411,7 @@ fn route_report(
         queued: held.queued,
         in_flight: held.in_flight,
         dead: held.dead,
+        quarantined,
         oldest_chunk_created: held.oldest_created_ns.map(Moment),
         senders_waiting: route.stats.senders_waiting(),
         paused: is_paused,
@@ -452,8 +464,9 @@ fn destination_report(
     }
 }
 
-fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample {
+fn route_sample(route: &RunningRoute, plan: &RoutePlan, rates: &RouteRates) -> RouteSample {
     let held = Held::by(route);
+    let limit_bytes = plan.buffer.total_limit_size;
     let (is_paused, held_chunks) = {
         let scheduler = route.state.scheduler();
         (scheduler.is_route_stopped(), count(scheduler.held_count()))
@@ -480,7 +493,8 @@ fn route_sample((route, plan): (&Arc<RunningRoute>, &RoutePlan)) -> RouteSample 
         in_flight: held.in_flight,
         dead: held.dead,
         used_bytes: held.used_bytes,
-        limit_bytes: plan.buffer.total_limit_size,
+        limit_bytes,
+        time_to_full_s: rates.time_to_full_s(held.used_bytes, limit_bytes),
         chunk_limit_bytes: plan.buffer.chunk_limit_size,
         dead_used_bytes: held.dead_used_bytes,
         dead_letter_limit_bytes: plan.buffer.dead_letter_limit_size,

@@ -18,7 +18,7 @@ pub use chunk::{ChunkPage, ChunkReport, ChunkState, Delivering, Progress};
 pub use chunk::{FieldReport, KeyReport, WindowReport};
 pub use cursor::{CursorError, EventCursor};
 pub use event::{EventPage, EventReport};
-pub use file::{ExportFormat, ExportPart, QuarantinePage, QuarantineReport};
+pub use file::{ExportFormat, ExportPart, QuarantinePage, QuarantineReport, QuarantineTotals};
 pub use moment::Moment;
 pub use query::{ChunkOrder, ChunkQuery, EventQuery, FieldQuery, FieldQueryError};
 
@@ -217,6 +217,9 @@ pub struct RouteReport {
     pub in_flight: ChunkTotals,
     /// Dead letters.
     pub dead: ChunkTotals,
+    /// What was damaged and set aside, of all runs, also of its dead letters; `null` if it cannot be
+    /// listed.
+    pub quarantined: Option<QuarantineTotals>,
     /// When the oldest chunk that is not a dead letter was created.
     pub oldest_chunk_created: Option<Moment>,
     /// Senders held back now.

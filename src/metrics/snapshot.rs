@@ -91,6 +91,9 @@ pub struct RouteSample {
     pub used_bytes: u64,
     /// `total_limit_size`.
     pub limit_bytes: u64,
+    /// Seconds until it is full if it goes on growing as over the last minute; `None` if it does not
+    /// grow.
+    pub time_to_full_s: Option<f64>,
     /// `chunk_limit_size`.
     pub chunk_limit_bytes: u64,
     /// Bytes that count toward `dead_letter_limit_size`.

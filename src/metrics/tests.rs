@@ -61,6 +61,7 @@ fn snapshot() -> Snapshot {
             dead: ChunkTotals::default(),
             used_bytes: 4_096,
             limit_bytes: 1 << 30,
+            time_to_full_s: Some(90.5),
             chunk_limit_bytes: 1 << 23,
             dead_used_bytes: 8_192,
             dead_letter_limit_bytes: 1 << 20,
@@ -303,6 +304,7 @@ fn values_are_read_from_the_counters() {
         "forebay_output_in_flight_limit_chunks{route=\"web\",output=\"central\"} 16",
         "forebay_route_paused{route=\"web\"} 1",
         "forebay_route_held_chunks{route=\"web\"} 2",
+        "forebay_route_time_to_full_seconds{route=\"web\"} 90.5",
         "forebay_output_paused{route=\"web\",output=\"central\"} 0",
         "forebay_store_quarantined_files 2",
         "forebay_store_damages_total 3",
@@ -323,6 +325,20 @@ fn a_moment_that_never_was_has_no_sample() {
     let text = Metrics::new(&[], quiet).unwrap().render().unwrap();
     assert!(!text.contains("forebay_output_last_success_timestamp_seconds{"));
     assert!(text.contains("forebay_output_attempts_total{"));
+}
+
+#[test]
+fn a_route_that_does_not_grow_is_never_full() {
+    let steady = || {
+        let mut snapshot = snapshot();
+        snapshot.routes[0].time_to_full_s = None;
+        snapshot
+    };
+    let text = Metrics::new(&[], steady).unwrap().render().unwrap();
+    assert_line(
+        &text,
+        "forebay_route_time_to_full_seconds{route=\"web\"} inf",
+    );
 }
 
 #[test]

@@ -118,6 +118,10 @@ fn a_daemon_delivers_from_damaged_files_and_leaves_alone_what_it_does_not_know()
     assert!(daemon.metric("forebay_store_quarantined_bytes", &[]) > 0.0);
     let kept = fs::read_dir(folder.join("quarantine")).unwrap().count();
     assert_eq!(kept, 3, "the header, the frame and the file without either");
+    let quarantined = daemon.route("all")["quarantined"].clone();
+    assert_eq!(quarantined["files"], 3, "{quarantined}");
+    let bytes = daemon.metric("forebay_store_quarantined_bytes", &[]);
+    assert_eq!(quarantined["bytes"].as_f64(), Some(bytes));
 }
 
 #[test]

@@ -34,6 +34,15 @@ pub struct QuarantinePage {
     pub next: Option<String>,
 }
 
+/// How much of a route stands in the quarantine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct QuarantineTotals {
+    /// Files: copies of damaged bytes, and chunk files that were set aside as a whole.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
 /// Damaged bytes or an unreadable file that was set aside.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct QuarantineReport {

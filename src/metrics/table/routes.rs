@@ -235,5 +235,12 @@ pub(super) const SECTION: Section = Section {
             "Chunks that the operator holds.",
             "They wait, and count toward the limit, until they are released; alert ForebayPaused.",
         ),
+        gauge(
+            "forebay_route_time_to_full_seconds",
+            "seconds",
+            Read::Route(|r, _| r.time_to_full_s.unwrap_or(f64::INFINITY)),
+            "Time until the route is full if it goes on growing as over the last minute; +Inf if it does not grow.",
+            "How long there is until senders are held back, as `time_to_full_s` of the status.",
+        ),
     ],
 };
