@@ -5,6 +5,9 @@ import { button, field, h, say } from './dom.js';
 /** How long a message stays. */
 const TOAST_MS = 8_000;
 
+/** More than so many at once would hide the page. */
+const TOASTS_MAX = 3;
+
 /** A modal dialog; resolves with what `onSubmit` gives, or `null` if it was closed. */
 function ask({ title, text, fields = [], submit, isDangerous = false, check = () => '' }) {
   return new Promise((resolve) => {
@@ -62,6 +65,8 @@ export async function askToken(isRefused) {
 /** Says for a while what came of something. */
 export function toast(text, level = 'good') {
   const node = h('p', { data: { level } }, text);
-  document.getElementById('toasts').append(node);
+  const list = document.getElementById('toasts');
+  list.append(node);
+  if (list.children.length > TOASTS_MAX) list.firstElementChild.remove();
   setTimeout(() => node.remove(), TOAST_MS);
 }
