@@ -91,7 +91,9 @@ fn h06_standard_input_is_not_read_while_the_route_is_full_and_nothing_is_lost() 
     let lines = json_lines(&ids);
     fs::write(site.path("lines"), &lines).unwrap();
     let config = config(&site, "type: stdin, decoder: json", &destination);
-    let mut daemon = Daemon::start_by(&site, &config, reading(&site, "lines"));
+    // Its route is full at once, so that it is never ready.
+    let mut daemon = Daemon::spawn(&site, &config, reading(&site, "lines"));
+    assert!(daemon.is_up_unless_exited());
     let read_count = || {
         let path = format!("/proc/{}/fdinfo/0", daemon.pid().as_raw_nonzero());
         let text = fs::read_to_string(path).unwrap();

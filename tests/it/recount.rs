@@ -140,9 +140,13 @@ fn the_counters_leave_no_event_out() {
         (235, 135),
         "set aside and unmatched are no part"
     );
-    let [waiting, dead] = in_gauges(&daemon);
-    let lost = counted("forebay_route_given_up_events_total")
-        + counted("forebay_route_dropped_events_total");
-    assert_eq!(stored, delivered() + waiting[1] + lost);
-    assert_eq!((waiting[1], dead[1], lost), (30, 1, 0));
+    let lost = || {
+        counted("forebay_route_given_up_events_total")
+            + counted("forebay_route_dropped_events_total")
+    };
+    // The gauges are asked one after the other, while the last events pass from state to state.
+    wait::until_true("what was stored to be delivered, waiting or lost", || {
+        let [waiting, dead] = in_gauges(&daemon);
+        stored == delivered() + waiting[1] + lost() && (waiting[1], dead[1], lost()) == (30, 1, 0)
+    });
 }
