@@ -98,8 +98,11 @@ await withPage(chromium, url, shots, async (page, look) => {
   note('events pass live');
   await view('Live');
   await page.getByRole('button', { name: 'Start' }).click();
-  await please('send 5');
-  await page.locator('.events .tag', { hasText: 'app.web' }).first().waitFor();
+  // What passes before the daemon has taken the request is not shown.
+  await until('events to pass', async () => {
+    await please('send 5');
+    return (await page.locator('.events .tag', { hasText: 'app.web' }).count()) > 0;
+  });
   await page.locator('.life', { hasText: 'central' }).first().waitFor();
   await look('live');
 
