@@ -16,6 +16,7 @@ use super::watch::Watch;
 use crate::buffer::{Incoming, Intake};
 use crate::clock::Clock;
 use crate::config;
+use crate::config::plan::Plan;
 use crate::config::settings::NoSettings;
 use crate::output::{
     BoxFuture, Buffered, Chunk, Failure, FailureScope, Lifecycle, Outcome, Output,
@@ -149,6 +150,26 @@ impl Rig {
         routes: &str,
         outputs: &[&str],
     ) -> Self {
+        let (plan, registry) = Self::plan(&dir, &to, routes, outputs);
+        let engine = Engine::open(plan, &registry, Clock::start()).await.unwrap();
+        Self {
+            dir,
+            to,
+            inspect: engine.inspect(),
+            control: engine.control(),
+            watch: engine.watch(),
+            intake: engine.intake.clone(),
+            running: run(engine),
+        }
+    }
+
+    /// What such an engine is opened with.
+    pub(super) fn plan(
+        dir: &TempDir,
+        to: &Destinations,
+        routes: &str,
+        outputs: &[&str],
+    ) -> (Plan, Registry) {
         let outputs: String = outputs
             .iter()
             .map(|name| format!("  {name}: {{type: moody}}\n"))
@@ -160,16 +181,7 @@ impl Rig {
         );
         let registry = Registry::builtin().output(to.clone()).unwrap();
         let plan = config::load_with("test", &text, &config::System, &registry).unwrap();
-        let engine = Engine::open(plan, &registry, Clock::start()).await.unwrap();
-        Self {
-            dir,
-            to,
-            inspect: engine.inspect(),
-            control: engine.control(),
-            watch: engine.watch(),
-            intake: engine.intake.clone(),
-            running: run(engine),
-        }
+        (plan, registry)
     }
 
     /// Stops as SIGTERM does; gives what the next one needs.
@@ -197,12 +209,17 @@ impl Rig {
 
     /// Has an event stored; its record is `{"n":<n>}`.
     pub(super) async fn send(&self, tag: &str, n: u8) {
+        self.send_batch(tag, n, &[]).await;
+    }
+
+    /// The same, in a batch with this id.
+    pub(super) async fn send_batch(&self, tag: &str, n: u8, batch_id: &[u8]) {
         assert!(n < 128);
         let payload = [&b"\x92\x01\x81\xa1n"[..], &[n]].concat();
         let batch = Incoming {
             tag,
             payload: &payload,
-            batch_id: &[],
+            batch_id,
             patience: None,
         };
         let pending = self.intake.accept(batch).await.unwrap();

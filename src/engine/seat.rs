@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer};
+use forebay_storage::{ChunkId, ChunkInfo, DamageReport, Observer, Reader};
 
 use super::observe::RouteState;
 
@@ -48,6 +48,10 @@ impl Observer for Seat {
 
     fn purged(&self, chunk: &ChunkInfo) {
         self.read().purged(chunk);
+    }
+
+    fn recovering(&self, chunk: &ChunkInfo, reader: Reader) {
+        self.read().recovering(chunk, reader);
     }
 
     fn removing(&self, id: ChunkId, path: &Path) {
