@@ -28,7 +28,8 @@ pub(crate) fn sync_latency_us(folder: &Path) -> f64 {
     took[took.len() / 2]
 }
 
-/// Bytes that the chunk files under `folder` occupy; the catalogue is none.
+/// Bytes that the chunk files under `folder` occupy, and nothing else: the lock's file alone would be a
+/// block more than one for each chunk.
 pub(crate) fn occupied(folder: &Path) -> f64 {
     let mut bytes = 0.0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -36,9 +37,10 @@ pub(crate) fn occupied(folder: &Path) -> f64 {
         let Ok(found) = entry.metadata() else {
             continue; // Renamed or deleted meanwhile.
         };
-        if found.is_dir() && entry.file_name() != "catalogue" {
-            bytes += occupied(&entry.path());
-        } else if found.is_file() {
+        let path = entry.path();
+        if found.is_dir() {
+            bytes += occupied(&path);
+        } else if path.extension().is_some_and(|name| name == "chunk") {
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
             let blocks = found.blocks() as f64;
             bytes += blocks * 512.0;
