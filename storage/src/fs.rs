@@ -27,6 +27,8 @@ pub trait Fs: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file's directory entry.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// A directory, to open many of its files.
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn Dir>>;
     /// What is in a directory, in no particular order.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     /// Creates a directory and those above it, where they do not exist.
@@ -42,6 +44,12 @@ pub trait Fs: Send + Sync + Debug {
     /// Takes an exclusive lock on the file at `path` (created if needed) and writes `owner` into
     /// it, or returns what the holder wrote.
     fn try_lock(&self, path: &Path, owner: &[u8]) -> io::Result<LockOutcome>;
+}
+
+/// An open directory.
+pub trait Dir: Send + Sync + Debug {
+    /// Opens an existing file of the directory for reading; its path need not be walked for that.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>>;
 }
 
 /// An open file. Positions and lengths are in bytes.

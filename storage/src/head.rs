@@ -10,7 +10,7 @@ use crate::header::{
 };
 use crate::id::ChunkId;
 use crate::layout::{SEAL_LEN, SEAL_OFFSET, SLOT_LEN, to_usize};
-use crate::meta::ChunkMeta;
+use crate::meta::{ChunkMeta, CommonMeta};
 
 pub(crate) mod copy;
 
@@ -31,8 +31,17 @@ pub(crate) struct FoundHead {
     pub(crate) head: Head,
     /// Why header and metadata had to be taken from a copy, if they had to.
     pub(crate) damage: Option<&'static str>,
-    /// The file's first bytes, as they were read.
-    pub(crate) first: Vec<u8>,
+}
+
+/// Reads the heads of one chunk after the other.
+#[derive(Debug, Default)]
+pub(crate) struct HeadReader<'a> {
+    /// What most of them have in common.
+    common: Option<&'a CommonMeta>,
+    /// The first bytes of the last file: at least its first block, unless it is shorter.
+    first: Vec<u8>,
+    /// Whether there seem to be no more.
+    is_whole: bool,
 }
 
 /// Why a file has no readable head.
@@ -49,43 +58,46 @@ pub(crate) enum HeadError {
 impl Head {
     /// Reads the head.
     pub(crate) fn read(file: &dyn File) -> Result<Head, HeadError> {
-        Ok(Head::read_first(file)?.0)
-    }
-
-    /// Reads the head, and gives what was read with it: 4 KiB unless the metadata is long, or the file
-    /// is shorter.
-    fn read_first(file: &dyn File) -> Result<(Head, Vec<u8>), HeadError> {
-        let mut first = vec![0; FIRST_READ_LEN];
-        let read = read_full_at(file, &mut first, 0).map_err(HeadError::Io)?;
-        first.truncate(read);
-        let header = match Header::decode(&first) {
-            Ok(header) => header,
-            Err(HeaderError::Newer(version)) => return Err(HeadError::Newer(version)),
-            Err(HeaderError::Unreadable(why)) => return Err(blank_or(why, file)),
-        };
-        let bytes = whole_head(file, first, &header)?;
-        let seed = Seed::new(header.id);
-        let meta = &bytes[to_usize(header.meta_offset())..][..to_usize(header.meta_len.into())];
-        if seed.of(meta) != header.meta_crc {
-            return Err(HeadError::Unreadable("metadata checksum does not match"));
-        }
-        let meta = ChunkMeta::decode(meta)
-            .filter(|meta| meta.destinations.len() == usize::from(header.slot_count))
-            .ok_or(HeadError::Unreadable("metadata contradicts itself"))?;
-        let head = Head::of_records(file, &bytes, header, meta).map_err(HeadError::Io)?;
-        Ok((head, bytes))
+        HeadReader::default().read(file)
     }
 
     /// The head of the chunk `id`, from a copy behind its frames if what the file begins with is
     /// damaged or another chunk's.
     pub(crate) fn find(file: &dyn File, id: ChunkId) -> Result<FoundHead, HeadError> {
-        let (error, why) = match Head::read_first(file) {
-            Ok((head, first)) if head.header.id == id => {
-                return Ok(FoundHead {
-                    head,
-                    damage: None,
-                    first,
-                });
+        HeadReader::default().find(file, id)
+    }
+
+    pub(crate) fn data_start(&self) -> u64 {
+        u64::from(self.header.data_start)
+    }
+
+    /// The seal record, if there is an intact one whose lengths are possible.
+    pub(crate) fn seal(&self) -> Option<SealRecord> {
+        match self.seal {
+            Recorded::Present(seal) => seal.data_end(&self.header).map(|_| seal),
+            Recorded::Absent | Recorded::Damaged => None,
+        }
+    }
+}
+
+impl<'a> HeadReader<'a> {
+    pub(crate) fn sharing(common: Option<&'a CommonMeta>) -> HeadReader<'a> {
+        HeadReader {
+            common,
+            ..HeadReader::default()
+        }
+    }
+
+    /// The file's first `len` bytes, if they were read with its head.
+    pub(crate) fn first(&self, len: u64) -> Option<&[u8]> {
+        self.first.get(..usize::try_from(len).ok()?)
+    }
+
+    /// As [`Head::find`].
+    pub(crate) fn find(&mut self, file: &dyn File, id: ChunkId) -> Result<FoundHead, HeadError> {
+        let (error, why) = match self.read(file) {
+            Ok(head) if head.header.id == id => {
+                return Ok(FoundHead { head, damage: None });
             }
             Ok(_) => {
                 let why = "its header is another chunk's";
@@ -97,63 +109,102 @@ impl Head {
         let Some((header, meta)) = copy::find(file, id)? else {
             return Err(error);
         };
-        let mut bytes = vec![0; FIRST_READ_LEN];
-        read_full_at(file, &mut bytes, 0).map_err(HeadError::Io)?;
-        let head = Head::of_records(file, &bytes, header, meta).map_err(HeadError::Io)?;
+        self.read_first(file).map_err(HeadError::Io)?;
+        self.first.resize(FIRST_READ_LEN, 0);
+        let head = self.head(file, header, meta).map_err(HeadError::Io)?;
         Ok(FoundHead {
             head,
             damage: Some(why),
-            first: bytes,
         })
     }
 
-    /// The head with the records that `bytes`, the file's first ones, hold.
-    fn of_records(
-        file: &dyn File,
-        bytes: &[u8],
-        header: Header,
-        meta: ChunkMeta,
-    ) -> io::Result<Head> {
+    fn read(&mut self, file: &dyn File) -> Result<Head, HeadError> {
+        self.read_first(file).map_err(HeadError::Io)?;
+        let header = match Header::decode(&self.first) {
+            Ok(header) => header,
+            Err(HeaderError::Newer(version)) => return Err(HeadError::Newer(version)),
+            Err(HeaderError::Unreadable(why)) => return Err(blank_or(why, file)),
+        };
+        self.read_up_to_data(file, &header)?;
         let seed = Seed::new(header.id);
+        let meta = &self.first[to_usize(header.meta_offset())..];
+        let meta = &meta[..to_usize(header.meta_len.into())];
+        if seed.of(meta) != header.meta_crc {
+            return Err(HeadError::Unreadable("metadata checksum does not match"));
+        }
+        let meta = match self.common {
+            Some(common) => common.decode(meta),
+            None => ChunkMeta::decode(meta),
+        };
+        let meta = meta
+            .filter(|meta| meta.destinations.len() == usize::from(header.slot_count))
+            .ok_or(HeadError::Unreadable("metadata contradicts itself"))?;
+        self.head(file, header, meta).map_err(HeadError::Io)
+    }
+
+    /// Reads the first block. One byte more is asked for, which tells a file of one block, as very many
+    /// may be, from a longer one: a call less for each.
+    fn read_first(&mut self, file: &dyn File) -> io::Result<()> {
+        self.first.resize(FIRST_READ_LEN + 1, 0);
+        let read = match file.read_at(&mut self.first, 0) {
+            Ok(read) if read >= FIRST_READ_LEN => read,
+            // It is shorter, or what lies behind the block cannot be read.
+            _ => {
+                self.first.truncate(FIRST_READ_LEN);
+                read_full_at(file, &mut self.first, 0)?
+            }
+        };
+        self.is_whole = read == FIRST_READ_LEN && self.first.len() > read;
+        self.first.truncate(read);
+        Ok(())
+    }
+
+    /// Reads up to the first frame if the first block ends before.
+    fn read_up_to_data(&mut self, file: &dyn File, header: &Header) -> Result<(), HeadError> {
+        let len = to_usize(header.data_start.into());
+        if self.first.len() < len {
+            self.is_whole = false;
+            self.first.resize(len, 0);
+            let read = read_full_at(file, &mut self.first, 0).map_err(HeadError::Io)?;
+            if read < len {
+                return Err(HeadError::Unreadable("file too short for its header"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The head with the records that the first bytes hold.
+    fn head(&self, file: &dyn File, header: Header, meta: ChunkMeta) -> io::Result<Head> {
+        let (seed, bytes) = (Seed::new(header.id), &self.first[..]);
+        let seal = SealRecord::decode(&array::<SEAL_LEN>(bytes, SEAL_OFFSET), &seed);
         Ok(Head {
             slots: (0..meta.destinations.len())
                 .map(|n| slot(bytes, &seed, n))
                 .collect(),
-            seal: SealRecord::decode(&array::<SEAL_LEN>(bytes, SEAL_OFFSET), &seed),
+            file_len: self.file_len(file, &header, &seal)?,
+            seal,
             header,
             meta: Arc::new(meta),
-            file_len: file.len()?,
         })
     }
 
-    pub(crate) fn data_start(&self) -> u64 {
-        u64::from(self.header.data_start)
-    }
-
-    /// The seal record, if there is an intact one whose lengths are possible.
-    pub(crate) fn seal(&self) -> Option<SealRecord> {
-        match self.seal {
-            Recorded::Present(seal) => self
-                .data_start()
-                .checked_add(seal.data_len)
-                .is_some()
-                .then_some(seal),
-            Recorded::Absent | Recorded::Damaged => None,
+    /// The file is measured unless it says itself that its data ends within what was read of it, and
+    /// no more could be read: then it hardly is longer, and nothing of what it may have is looked at.
+    fn file_len(
+        &self,
+        file: &dyn File,
+        header: &Header,
+        seal: &Recorded<SealRecord>,
+    ) -> io::Result<u64> {
+        let read = self.first.len() as u64;
+        if let Recorded::Present(seal) = seal
+            && self.is_whole
+            && seal.data_end(header).is_some_and(|end| end <= read)
+        {
+            return Ok(read);
         }
+        file.len()
     }
-}
-
-/// The bytes up to the first frame: `first`, and a second read if that is too short.
-fn whole_head(file: &dyn File, mut first: Vec<u8>, header: &Header) -> Result<Vec<u8>, HeadError> {
-    let len = to_usize(header.data_start.into());
-    if first.len() < len {
-        first.resize(len, 0);
-        let read = read_full_at(file, &mut first, 0).map_err(HeadError::Io)?;
-        if read < len {
-            return Err(HeadError::Unreadable("file too short for its header"));
-        }
-    }
-    Ok(first)
 }
 
 fn array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {

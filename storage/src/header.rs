@@ -221,6 +221,11 @@ pub(crate) enum Recorded<T> {
 }
 
 impl SealRecord {
+    /// Where the data ends, behind that header; `None` if that is no offset.
+    pub(crate) fn data_end(&self, header: &Header) -> Option<u64> {
+        u64::from(header.data_start).checked_add(self.data_len)
+    }
+
     pub(crate) fn encode(&self, seed: &Seed) -> [u8; SEAL_LEN] {
         let mut bytes = [0; SEAL_LEN];
         seal::DATA_LEN.put(&mut bytes, &self.data_len.to_le_bytes());

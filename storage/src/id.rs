@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChunkId([u8; 16]);
 
+const DIGIT_COUNT: usize = 32;
 const HEX_DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 impl ChunkId {
@@ -25,19 +26,44 @@ impl ChunkId {
 
     /// The id in a chunk file's name, if it is one: `<id>.chunk`.
     pub(crate) fn of_file(path: &Path) -> Option<ChunkId> {
-        let stem = path.file_name()?.to_str()?.strip_suffix(".chunk")?;
-        stem.parse().ok()
+        ChunkId::of_file_name(path.file_name()?.to_str()?)
+    }
+
+    /// The same of the name alone.
+    pub(crate) fn of_file_name(name: &str) -> Option<ChunkId> {
+        name.strip_suffix(".chunk")?.parse().ok()
+    }
+
+    /// The name of the chunk's file: `<id>.chunk`.
+    pub(crate) fn file_name(&self) -> FileName {
+        let mut name = FileName(*b"00000000000000000000000000000000.chunk");
+        name.0[..DIGIT_COUNT].copy_from_slice(&self.digits());
+        name
+    }
+
+    fn digits(&self) -> [u8; DIGIT_COUNT] {
+        let mut digits = [0; DIGIT_COUNT];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX_DIGITS[usize::from(byte >> 4)];
+            pair[1] = HEX_DIGITS[usize::from(byte & 15)];
+        }
+        digits
+    }
+}
+
+/// The name of a chunk's file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileName([u8; DIGIT_COUNT + ".chunk".len()]);
+
+impl FileName {
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for ChunkId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = HEX_DIGITS[usize::from(byte >> 4)];
-            pair[1] = HEX_DIGITS[usize::from(byte & 15)];
-        }
-        out.write_str(str::from_utf8(&digits).unwrap_or_default())
+        out.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -57,7 +83,7 @@ impl FromStr for ChunkId {
 
     fn from_str(text: &str) -> Result<ChunkId, ChunkIdError> {
         let digits = text.as_bytes();
-        if digits.len() != 32 {
+        if digits.len() != DIGIT_COUNT {
             return Err(ChunkIdError);
         }
         let mut bytes = [0; 16];
@@ -111,6 +137,7 @@ mod tests {
         let (early, late) = (ids.next(1_000), ids.next(2_000));
         assert!(early < late);
         assert_eq!(early.to_string().parse(), Ok(early));
+        assert_eq!(early.file_name().as_str(), format!("{early}.chunk"));
         assert_eq!("00".parse::<ChunkId>(), Err(ChunkIdError));
         assert_eq!(
             early

@@ -68,6 +68,44 @@ impl ChunkMeta {
     }
 }
 
+/// What the chunks of a route have in common: it is decoded once for all.
+#[derive(Clone, Debug)]
+pub(crate) struct CommonMeta {
+    route: Arc<str>,
+    destinations: Arc<[String]>,
+    /// What the bytes begin with; `None` if that cannot be said.
+    start: Option<Vec<u8>>,
+}
+
+impl CommonMeta {
+    pub(crate) fn new(route: Arc<str>, destinations: Arc<[String]>) -> CommonMeta {
+        let mut start = vec![SCHEMA_VERSION];
+        let common = (&route, &destinations);
+        let encoded = bincode::encode_into_std_write(common, &mut start, limits());
+        let start = encoded.is_ok().then_some(start);
+        CommonMeta {
+            route,
+            destinations,
+            start,
+        }
+    }
+
+    /// As [`ChunkMeta::decode`]; what is in common is shared.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<ChunkMeta> {
+        let start = self.start.as_deref();
+        let Some(own) = start.and_then(|start| bytes.strip_prefix(start)) else {
+            return ChunkMeta::decode(bytes);
+        };
+        let ((key, note), consumed) = bincode::decode_from_slice(own, limits()).ok()?;
+        (consumed == own.len()).then(|| ChunkMeta {
+            route: Arc::clone(&self.route),
+            destinations: Arc::clone(&self.destinations),
+            key,
+            note,
+        })
+    }
+}
+
 // A hostile length would otherwise be allocated before it is read.
 fn limits() -> impl Config {
     config::standard().with_limit::<MAX_META_LEN>()
@@ -149,6 +187,20 @@ mod tests {
         fn metadata_survives_its_bytes(meta in meta()) {
             let bytes = meta.encode().unwrap();
             prop_assert_eq!(ChunkMeta::decode(&bytes), Some(meta));
+        }
+
+        #[test]
+        fn what_is_shared_changes_nothing(meta in meta(), other in meta(), is_own: bool) {
+            let common = if is_own { &meta } else { &other };
+            let (route, destinations) = (&common.route, &common.destinations);
+            let is_common = *route == meta.route && *destinations == meta.destinations;
+            let common = CommonMeta::new(Arc::clone(route), Arc::clone(destinations));
+            let bytes = meta.encode().unwrap();
+            let decoded = common.decode(&bytes).unwrap();
+            prop_assert_eq!(&decoded, &meta);
+            prop_assert_eq!(is_common, Arc::ptr_eq(&decoded.destinations, &common.destinations));
+            prop_assert_eq!(common.decode(&bytes[..bytes.len() - 1]), None);
+            prop_assert_eq!(common.decode(&[&bytes[..], &[0]].concat()), None);
         }
 
         #[test]

@@ -16,21 +16,26 @@
 //! | written by a newer version, or unreadable by an I/O error | leave, report |
 //! | not a chunk's name | leave, report |
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{OpenError, StoreIoError};
 use crate::fs::{DirEntry, Fs};
+use crate::id::ChunkId;
 use crate::observer::ChunkInfo;
 use crate::route::RouteInner;
 
+mod ahead;
 mod apply;
 mod plan;
 mod scan;
 
 pub use plan::plan;
 pub use scan::{ChunkReport, FileReport, Tail};
+
+use scan::{Bytes, Scan};
 
 /// What recovery does, or did, with one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,25 +103,71 @@ pub struct Recovered {
 /// # Errors
 /// The directory cannot be listed. Whatever is wrong with a file is in its report.
 pub fn inspect_dir(fs: &dyn Fs, dir: &Path) -> Result<Vec<FileReport>, StoreIoError> {
-    Ok(scan::scan_entries(
-        fs,
+    let entries = list(fs, dir)?;
+    let opened = fs.open_dir(dir).map_err(StoreIoError::on("open", dir))?;
+    let scan = Scan {
         dir,
-        &list(fs, dir)?,
-        scan::Bytes::Forget,
-    ))
+        opened: &*opened,
+        common: None,
+        bytes: Bytes::Forget,
+    };
+    let mut reports = Vec::with_capacity(entries.len());
+    scan.newest_first(&entries, |report| reports.push(report));
+    reports.reverse();
+    Ok(reports)
+}
+
+/// What is in a directory: there may be very many chunks, which need no more than this.
+#[derive(Debug, PartialEq, Eq)]
+enum Entry {
+    /// A file with a chunk's name.
+    Chunk(ChunkId),
+    /// Anything else, by its name.
+    Other(String),
+}
+
+impl Entry {
+    fn of(entry: DirEntry) -> Entry {
+        match ChunkId::of_file_name(&entry.name) {
+            Some(id) if !entry.is_dir => Entry::Chunk(id),
+            _ => Entry::Other(entry.name),
+        }
+    }
+
+    /// By name; ids are in the order of their names.
+    fn order(&self, other: &Entry) -> Ordering {
+        match (self, other) {
+            (Entry::Chunk(one), Entry::Chunk(other)) => one.cmp(other),
+            (Entry::Other(one), Entry::Other(other)) => one.cmp(other),
+            (Entry::Chunk(one), Entry::Other(other)) => one.file_name().as_str().cmp(other),
+            (Entry::Other(one), Entry::Chunk(other)) => {
+                one.as_str().cmp(other.file_name().as_str())
+            }
+        }
+    }
 }
 
 /// What is in the directory, by name.
-fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<DirEntry>, StoreIoError> {
-    let mut entries = fs.read_dir(dir).map_err(StoreIoError::on("list", dir))?;
-    entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+fn list(fs: &dyn Fs, dir: &Path) -> Result<Vec<Entry>, StoreIoError> {
+    let entries = fs.read_dir(dir).map_err(StoreIoError::on("list", dir))?;
+    let mut entries: Vec<_> = entries.into_iter().map(Entry::of).collect();
+    entries.sort_unstable_by(Entry::order);
     Ok(entries)
 }
 
 /// Recovers a route that is being opened.
 pub(crate) fn recover(route: &Arc<RouteInner>) -> Result<Recovered, OpenError> {
     let fs = &*route.shared.fs;
-    let recovered = apply::recover(route, &list(fs, &route.dir)?);
+    let entries = list(fs, &route.dir)?;
+    let opened = fs.open_dir(&route.dir);
+    let opened = opened.map_err(StoreIoError::on("open", &route.dir))?;
+    let scan = Scan {
+        dir: &route.dir,
+        opened: &*opened,
+        common: Some(&route.common_meta()),
+        bytes: Bytes::Keep,
+    };
+    let recovered = apply::recover(route, &scan, &entries);
     // A killed process may have left entries that were never synced: what is appended to such a
     // file must not be acknowledged before its entry is durable.
     fs.sync_dir(&route.dir)

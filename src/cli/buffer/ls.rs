@@ -113,7 +113,7 @@ fn state(area: Area, chunk: &ChunkReport) -> ChunkState {
 }
 
 fn outputs(chunk: &ChunkReport) -> Vec<OutputLine> {
-    let line = |(name, slot): (&String, &Option<SlotState>)| OutputLine {
+    let line = |(name, slot): (&String, Option<SlotState>)| OutputLine {
         name: name.clone(),
         state: match slot {
             Some(SlotState::Delivered) => Delivering::Committed,
@@ -126,7 +126,7 @@ fn outputs(chunk: &ChunkReport) -> Vec<OutputLine> {
         .meta
         .destinations
         .iter()
-        .zip(&chunk.slots)
+        .zip(chunk.slots())
         .map(line)
         .collect()
 }

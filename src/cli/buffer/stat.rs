@@ -164,7 +164,7 @@ impl RouteStat {
 
     /// A staged chunk is owed too. A damaged record counts as owed.
     fn add_owed(&mut self, chunk: &ChunkReport) {
-        for (name, slot) in chunk.meta.destinations.iter().zip(&chunk.slots) {
+        for (name, slot) in chunk.meta.destinations.iter().zip(chunk.slots()) {
             let index = self.outputs.iter().position(|output| output.name == *name);
             let index = index.unwrap_or_else(|| {
                 self.outputs.push(OutputStat {

@@ -333,7 +333,7 @@ fn damaged_records(chunk: &ChunkReport) -> Vec<Problem> {
         .meta
         .destinations
         .iter()
-        .zip(&chunk.slots)
+        .zip(chunk.slots())
         .filter(|(_, slot)| slot.is_none())
         .map(|(name, _)| name)
         .collect();

@@ -6,7 +6,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::retry_on_intr;
+
+use super::{Access, Dir, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
 use crate::layout::to_usize;
 
 /// The operating system's file system.
@@ -15,6 +18,9 @@ pub struct RealFs;
 
 #[derive(Debug)]
 struct RealFile(fs::File);
+
+#[derive(Debug)]
+struct RealDir(fs::File);
 
 #[derive(Debug)]
 struct RealVolume(#[cfg_attr(not(target_os = "linux"), allow(dead_code))] fs::File);
@@ -50,6 +56,10 @@ impl Fs for RealFs {
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn Dir>> {
+        Ok(Box::new(RealDir(fs::File::open(path)?)))
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
@@ -108,6 +118,14 @@ impl Fs for RealFs {
             }
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+impl Dir for RealDir {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = retry_on_intr(|| openat(&self.0, name, flags, Mode::empty()))?;
+        Ok(Arc::new(RealFile(file.into())))
     }
 }
 

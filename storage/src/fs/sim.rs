@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Access, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
+use super::{Access, Dir, DirEntry, File, Fs, LockGuard, LockOutcome, Mapping, Volume};
 use crate::layout::to_usize;
 use crate::sync::{Mutex, lock};
 
@@ -194,6 +194,13 @@ impl Fs for SimFs {
         lock(&self.0).remove_file(path)
     }
 
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn Dir>> {
+        Ok(Box::new(SimDir {
+            fs: self.clone(),
+            path: path.to_owned(),
+        }))
+    }
+
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         lock(&self.0).read_dir(path)
     }
@@ -229,6 +236,18 @@ impl Fs for SimFs {
             })),
             Err(owner) => LockOutcome::HeldBy(owner),
         })
+    }
+}
+
+#[derive(Debug)]
+struct SimDir {
+    fs: SimFs,
+    path: PathBuf,
+}
+
+impl Dir for SimDir {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        self.fs.open(&self.path.join(name), Access::Read)
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::plan::Planner;
-use super::scan::{Bytes, ChunkReport, FileReport, scan_entries};
-use super::{Action, Recovered, Step};
+use super::scan::{ChunkReport, FileReport, Scan};
+use super::{Action, Entry, Recovered, Step};
 use crate::chunk::{Chunk, Found};
 use crate::error::StoreIoError;
-use crate::fs::{Access, DirEntry, read_full_at};
+use crate::fs::{Access, read_full_at};
 use crate::header::{SealReason, SlotState};
 use crate::id::ChunkId;
 use crate::layout::to_usize;
@@ -16,9 +16,6 @@ use crate::observer::{ChunkInfo, DamageReport, Phase, SlotInfo};
 use crate::reader::{DamageSink, Reader};
 use crate::route::RouteInner;
 use crate::walk::{Damage, DamageKind};
-
-/// Files whose reports are in memory at a time.
-const SCANNED_AT_A_TIME: usize = 512;
 
 /// Most bytes copied to the quarantine as one piece.
 const PIECE_LEN: u64 = 1 << 20;
@@ -28,28 +25,25 @@ const PIECE_LEN: u64 = 1 << 20;
 /// There may be very many, so that only the reports of those are kept that are not just as they
 /// should be. These have their turn in the order of their names at the end: in that order, chunks
 /// that are sealed now are delivered.
-pub(super) fn recover(route: &Arc<RouteInner>, entries: &[DirEntry]) -> Recovered {
+pub(super) fn recover(route: &Arc<RouteInner>, scan: &Scan<'_>, entries: &[Entry]) -> Recovered {
     let mut recovered = Recovered::default();
     let options = route.options();
-    let mut planner = Planner::new(&options.destinations);
+    let mut planner = Planner::new(&options.destinations, entries.len());
     let mut others = Vec::new();
-    let newest_first = entries.rchunks(SCANNED_AT_A_TIME);
-    let scan =
-        |entries| scan_entries(&*route.shared.fs, &route.dir, entries, Bytes::Keep).into_iter();
-    for mut report in newest_first.flat_map(|entries| scan(entries).rev()) {
-        if let FileReport::Chunk(chunk) = &mut report {
-            chunk.share_meta(|meta| route.sharing(meta));
-        }
-        let step = planner.step(&report);
-        if matches!(step.action, Action::Keep | Action::Resume) {
-            let noted = recovered.note(apply_step(route, &report, &step));
-            if let (FileReport::Chunk(report), Some(chunk)) = (report, noted) {
-                show(route, *report, chunk);
+    scan.newest_first(entries, |report| {
+        let verdict = planner.judge(&report);
+        match (verdict.action, report) {
+            (action @ (Action::Keep | Action::Resume), FileReport::Chunk(report)) => {
+                let chunk = adopt(route, &report, action);
+                recovered.chunks.push(chunk.info());
+                show(route, *report, &recovered.chunks);
             }
-        } else {
-            others.push((report, step));
+            (_, report) => {
+                let step = verdict.step(report.path());
+                others.push((report, step));
+            }
         }
-    }
+    });
     for (report, step) in others.into_iter().rev() {
         recovered.note(apply_step(route, &report, &step));
         recovered.steps.push(step);
@@ -58,23 +52,21 @@ pub(super) fn recover(route: &Arc<RouteInner>, entries: &[DirEntry]) -> Recovere
     recovered
 }
 
-/// Shows the observer a chunk that was read whole.
-fn show(route: &RouteInner, report: ChunkReport, chunk: &ChunkInfo) {
+/// Shows the observer the last chunk, if it was read whole.
+fn show(route: &RouteInner, report: ChunkReport, chunks: &[ChunkInfo]) {
     let ChunkReport {
         path, head, whole, ..
     } = report;
-    if let Some(bytes) = whole {
+    if let (Some(bytes), Some(chunk)) = (whole, chunks.last()) {
         let reader = Reader::of_bytes(bytes, path, head);
         route.observer.recovering(chunk, reader);
     }
 }
 
 impl Recovered {
-    /// Gives what is noted of the chunk.
-    fn note(&mut self, applied: Applied) -> Option<&ChunkInfo> {
+    fn note(&mut self, applied: Applied) {
         self.failures.extend(applied.failure);
-        self.chunks.push(applied.chunk?.info());
-        self.chunks.last()
+        self.chunks.extend(applied.chunk.map(|chunk| chunk.info()));
     }
 }
 
@@ -87,9 +79,9 @@ struct Applied {
 
 fn apply_step(route: &Arc<RouteInner>, report: &FileReport, step: &Step) -> Applied {
     let done = match (step.action, report) {
-        (Action::Keep | Action::Resume | Action::Seal, FileReport::Chunk(chunk)) => {
+        (Action::Seal, FileReport::Chunk(chunk)) => {
             return Applied {
-                chunk: Some(adopt(route, chunk, step.action)),
+                chunk: Some(adopt(route, chunk, Action::Seal)),
                 failure: None,
             };
         }

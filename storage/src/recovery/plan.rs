@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::scan::{ChunkReport, FileReport, Tail};
@@ -12,9 +13,11 @@ use crate::meta::ChunkMeta;
 /// What start-up would do with the files of a route that now has these destinations. One step
 /// for each report, in the same order, which is that of the names.
 pub fn plan(reports: &[FileReport], destinations: &[String]) -> Vec<Step> {
-    let mut planner = Planner::new(destinations);
+    let mut planner = Planner::new(destinations, reports.len());
     let newest_first = reports.iter().rev();
-    let mut steps: Vec<_> = newest_first.map(|report| planner.step(report)).collect();
+    let mut steps: Vec<_> = newest_first
+        .map(|report| planner.judge(report).step(report.path()))
+        .collect();
     steps.reverse();
     steps
 }
@@ -44,85 +47,119 @@ impl PartialEq for KeyOf {
 
 impl Eq for KeyOf {}
 
+/// What is to be done with a file, and why. There may be very many, and of few it is said.
+pub(super) struct Verdict {
+    pub(super) action: Action,
+    why: Why,
+}
+
+enum Why {
+    Plain(&'static str),
+    Told(String),
+    /// It waits with so many events.
+    Sealed(u64),
+    Staged(u64),
+}
+
+impl Verdict {
+    fn plain(action: Action, why: &'static str) -> Verdict {
+        let why = Why::Plain(why);
+        Verdict { action, why }
+    }
+
+    fn told(action: Action, why: String) -> Verdict {
+        let why = Why::Told(why);
+        Verdict { action, why }
+    }
+
+    /// The step for that file.
+    pub(super) fn step(self, path: &Path) -> Step {
+        Step {
+            path: path.to_owned(),
+            action: self.action,
+            reason: match self.why {
+                Why::Plain(why) => why.to_owned(),
+                Why::Told(why) => why,
+                Why::Sealed(event_count) => format!("sealed, {event_count} events"),
+                Why::Staged(event_count) => format!("staged, {event_count} events"),
+            },
+        }
+    }
+}
+
 impl<'a> Planner<'a> {
-    pub(super) fn new(destinations: &'a [String]) -> Planner<'a> {
+    /// For so many files.
+    pub(super) fn new(destinations: &'a [String], count: usize) -> Planner<'a> {
         Planner {
             destinations,
-            newer_keys: HashSet::new(),
+            newer_keys: HashSet::with_capacity(count),
         }
     }
 
     /// What is to be done with the file, which is older than all before.
-    pub(super) fn step(&mut self, report: &FileReport) -> Step {
-        let (action, reason) = match report {
+    pub(super) fn judge(&mut self, report: &FileReport) -> Verdict {
+        match report {
             FileReport::Chunk(chunk) => {
                 let is_newest = self.newer_keys.insert(KeyOf(Arc::clone(&chunk.meta)));
-                plan_chunk(chunk, self.destinations, is_newest)
+                judge_chunk(chunk, self.destinations, is_newest)
             }
-            other => plan_other(other),
-        };
-        Step {
-            path: report.path().to_owned(),
-            action,
-            reason,
+            other => judge_other(other),
         }
     }
 }
 
-fn plan_other(report: &FileReport) -> (Action, String) {
+fn judge_other(report: &FileReport) -> Verdict {
     match report {
-        FileReport::Unreadable { why, .. } => (Action::Quarantine, why.clone()),
-        FileReport::Blank { .. } => (Action::Remove, "nothing was ever written to it".to_owned()),
-        FileReport::Newer { .. } => (
-            Action::Leave,
-            "a newer version of the program wrote it".to_owned(),
-        ),
-        FileReport::Failed { why, .. } => (Action::Leave, format!("it cannot be read: {why}")),
+        FileReport::Unreadable { why, .. } => Verdict::told(Action::Quarantine, why.clone()),
+        FileReport::Blank { .. } => {
+            Verdict::plain(Action::Remove, "nothing was ever written to it")
+        }
+        FileReport::Newer { .. } => {
+            Verdict::plain(Action::Leave, "a newer version of the program wrote it")
+        }
+        FileReport::Failed { why, .. } => {
+            Verdict::told(Action::Leave, format!("it cannot be read: {why}"))
+        }
         FileReport::Unknown { .. } | FileReport::Chunk(_) => {
-            (Action::Leave, "it is not a chunk file".to_owned())
+            Verdict::plain(Action::Leave, "it is not a chunk file")
         }
     }
 }
 
-fn plan_chunk(chunk: &ChunkReport, destinations: &[String], is_newest: bool) -> (Action, String) {
-    let is_served = |slot: &Option<SlotState>| slot.is_some_and(|state| state != SlotState::Owed);
-    if !chunk.slots.is_empty() && chunk.slots.iter().all(is_served) {
-        return (
-            Action::Remove,
-            "every destination has been served".to_owned(),
-        );
+fn judge_chunk(chunk: &ChunkReport, destinations: &[String], is_newest: bool) -> Verdict {
+    let is_served = |slot: Option<SlotState>| slot.is_some_and(|state| state != SlotState::Owed);
+    if chunk.slots().len() > 0 && chunk.slots().all(is_served) {
+        return Verdict::plain(Action::Remove, "every destination has been served");
     }
     let is_frameless = chunk.tail.is_some() && chunk.frame_count == 0;
     if let (Some(why), false) = (chunk.head_damage, is_frameless) {
-        let reason = format!(
-            "{why}; a copy of it is intact, {} events",
-            chunk.event_count
-        );
-        return (Action::Restore, reason);
+        let event_count = chunk.event_count;
+        let reason = format!("{why}; a copy of it is intact, {event_count} events");
+        return Verdict::told(Action::Restore, reason);
     }
     let Some(tail) = &chunk.tail else {
-        return (
-            Action::Keep,
-            format!("sealed, {} events", chunk.event_count),
-        );
+        return Verdict {
+            action: Action::Keep,
+            why: Why::Sealed(chunk.event_count),
+        };
     };
     if chunk.frame_count == 0 {
-        return plan_frameless(tail);
+        return judge_frameless(tail);
     }
-    if let Some(reason) = why_not_resumed(chunk, tail, destinations, is_newest) {
-        return (Action::Seal, reason);
+    match why_not_resumed(chunk, tail, destinations, is_newest) {
+        Some(reason) => Verdict::told(Action::Seal, reason),
+        None => Verdict {
+            action: Action::Resume,
+            why: Why::Staged(chunk.event_count),
+        },
     }
-    (
-        Action::Resume,
-        format!("staged, {} events", chunk.event_count),
-    )
 }
 
-fn plan_frameless(tail: &Tail) -> (Action, String) {
+fn judge_frameless(tail: &Tail) -> Verdict {
     if tail.damage.is_empty() && !tail.is_seal_damaged {
-        (Action::Remove, "no event was ever stored in it".to_owned())
+        Verdict::plain(Action::Remove, "no event was ever stored in it")
     } else {
-        (Action::Quarantine, "it holds no intact frame".to_owned())
+        Verdict::plain(Action::Quarantine, "it holds no intact frame")
     }
 }
 

@@ -1,21 +1,29 @@
 //! Examining one file. Sealed chunks cost one read of 4 KiB; unsealed ones are walked.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use super::{Entry, ahead};
 use crate::chunk::Contents;
 use crate::error::ReadError;
-use crate::fs::{Access, DirEntry, Fs};
-use crate::head::{FoundHead, Head, HeadError};
+use crate::fs::Dir;
+use crate::head::{FoundHead, Head, HeadError, HeadReader};
 use crate::header::{Recorded, SlotState};
 use crate::id::ChunkId;
-use crate::meta::ChunkMeta;
+use crate::meta::{ChunkMeta, CommonMeta};
 use crate::reader::Reader;
 use crate::walk::{Damage, DamageKind};
 
 /// From so many files on a second thread pays.
 const SHARED_FROM: usize = 128;
+
+/// Files whose reports a thread makes at a time.
+const BLOCK_COUNT: usize = 64;
+
+/// Most threads that help.
+const HELPER_COUNT_MAX: usize = 3;
 
 /// What one file of a route's directory is.
 #[derive(Clone, Debug)]
@@ -66,9 +74,6 @@ pub struct ChunkReport {
     pub meta: Arc<ChunkMeta>,
     /// When it was created, Unix nanoseconds.
     pub created_ns: i64,
-    /// What it owes, in the order of the destinations; `None` is a damaged record, which counts
-    /// as owed.
-    pub slots: Vec<Option<SlotState>>,
     /// Whether it has an intact seal record.
     pub is_sealed: bool,
     /// Frames in it: by the seal record, else as counted.
@@ -85,7 +90,8 @@ pub struct ChunkReport {
     pub tail: Option<Tail>,
     pub(super) head: Head,
     pub(super) contents: Contents,
-    /// The whole file, if it was read with its head, is sealed, and the caller wants it.
+    /// All of the file up to its last frame, if that was read with its head, it is sealed, and the
+    /// caller wants it.
     pub(super) whole: Option<Vec<u8>>,
 }
 
@@ -106,18 +112,19 @@ pub struct Tail {
 }
 
 impl ChunkReport {
+    /// What it owes, in the order of the destinations; `None` is a damaged record, which counts as
+    /// owed.
+    pub fn slots(&self) -> impl ExactSizeIterator<Item = Option<SlotState>> {
+        let slots = self.head.slots.iter();
+        slots.map(|slot| slot.map(|slot| slot.state))
+    }
+
     /// When it was sealed, Unix nanoseconds; `None` if it has no intact seal record.
     pub fn sealed_ns(&self) -> Option<i64> {
         match &self.head.seal {
             Recorded::Present(seal) => Some(seal.sealed_ns),
             Recorded::Absent | Recorded::Damaged => None,
         }
-    }
-
-    /// Replaces the metadata by an equal value.
-    pub(super) fn share_meta(&mut self, sharing: impl FnOnce(&Arc<ChunkMeta>) -> Arc<ChunkMeta>) {
-        self.meta = sharing(&self.meta);
-        self.head.meta = Arc::clone(&self.meta);
     }
 }
 
@@ -135,83 +142,87 @@ impl FileReport {
     }
 }
 
-/// Examines the files; the answers are in their order. With many, two threads do it: most of the
-/// time is spent in the system's calls.
-pub(super) fn scan_entries(
-    fs: &dyn Fs,
-    dir: &Path,
-    entries: &[DirEntry],
-    bytes: Bytes,
-) -> Vec<FileReport> {
-    let scan = |entries: &[DirEntry]| -> Vec<_> {
-        let reports = entries
-            .iter()
-            .map(|entry| scan_entry(fs, dir, entry, bytes));
-        reports.collect()
-    };
-    if entries.len() < SHARED_FROM {
-        return scan(entries);
-    }
-    let (first, second) = entries.split_at(entries.len() / 2);
-    thread::scope(|scope| {
-        let builder = thread::Builder::new().name("forebay-scan".to_owned());
-        let helper = builder.spawn_scoped(scope, || scan(second));
-        let mut reports = scan(first);
-        reports.extend(match helper.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(others)) => others,
-            // No thread is to be had, or it has panicked: then this one is to panic, too.
-            Ok(Err(_)) | Err(_) => scan(second),
+/// Examines the files of one route's directory.
+pub(super) struct Scan<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) opened: &'a dyn Dir,
+    /// What the metadata of most chunks has in common.
+    pub(super) common: Option<&'a CommonMeta>,
+    pub(super) bytes: Bytes,
+}
+
+impl Scan<'_> {
+    /// Examines the files, which are in the order of their names; gives what they are, the last one
+    /// first. With many, several threads do it: most of the time is spent in the system's calls.
+    pub(super) fn newest_first(&self, entries: &[Entry], mut take: impl FnMut(FileReport)) {
+        let blocks: Vec<_> = entries.rchunks(BLOCK_COUNT).collect();
+        let helper_count = match entries.len() {
+            ..SHARED_FROM => 0,
+            _ => helper_count(),
+        };
+        let scan = |number: usize| self.block(blocks[number]);
+        ahead::in_order(blocks.len(), helper_count, scan, |reports| {
+            reports.into_iter().rev().for_each(&mut take);
         });
-        reports
-    })
-}
-
-fn scan_entry(fs: &dyn Fs, dir: &Path, entry: &DirEntry, bytes: Bytes) -> FileReport {
-    let path = dir.join(&entry.name);
-    match ChunkId::of_file(&path) {
-        Some(id) if !entry.is_dir => {
-            let mut report = scan_chunk(fs, path, id);
-            if let (Bytes::Forget, FileReport::Chunk(chunk)) = (bytes, &mut report) {
-                chunk.whole = None;
-            }
-            report
-        }
-        _ => FileReport::Unknown { path },
     }
-}
 
-fn scan_chunk(fs: &dyn Fs, path: PathBuf, id: ChunkId) -> FileReport {
-    let file = match fs.open(&path, Access::Read) {
-        Ok(file) => file,
-        Err(error) => {
-            return FileReport::Failed {
+    fn block(&self, entries: &[Entry]) -> Vec<FileReport> {
+        let mut heads = HeadReader::sharing(self.common);
+        let reports = entries.iter().map(|entry| match entry {
+            Entry::Chunk(id) => self.chunk(&mut heads, *id),
+            Entry::Other(name) => FileReport::Unknown {
+                path: self.dir.join(name),
+            },
+        });
+        reports.collect()
+    }
+
+    fn chunk(&self, heads: &mut HeadReader<'_>, id: ChunkId) -> FileReport {
+        let name = id.file_name();
+        let path = self.dir.join(name.as_str());
+        let file = match self.opened.open(name.as_str()) {
+            Ok(file) => file,
+            Err(error) => {
+                return FileReport::Failed {
+                    path,
+                    why: error.to_string(),
+                };
+            }
+        };
+        let found = match heads.find(&*file, id) {
+            Ok(found) => found,
+            Err(error) => return headless(path, error),
+        };
+        let head = &found.head;
+        let contents = head
+            .seal()
+            .map(|seal| Contents::of_seal(head.data_start(), &seal));
+        if let Some(contents) = contents {
+            let mut chunk = report(path, found, contents, None);
+            if self.bytes == Bytes::Keep {
+                chunk.whole = heads.first(contents.end).map(<[u8]>::to_vec);
+            }
+            return FileReport::Chunk(chunk);
+        }
+        match Reader::of_head(file, &path, head.clone()).and_then(|reader| walk(reader, head)) {
+            Ok((contents, tail)) => FileReport::Chunk(report(path, found, contents, Some(tail))),
+            Err(ReadError::Newer { .. }) => FileReport::Newer {
+                path,
+                version: None,
+            },
+            Err(error) => FileReport::Failed {
                 path,
                 why: error.to_string(),
-            };
+            },
         }
-    };
-    let found = match Head::find(&*file, id) {
-        Ok(found) => found,
-        Err(error) => return headless(path, error),
-    };
-    let head = &found.head;
-    let contents = head
-        .seal()
-        .map(|seal| Contents::of_seal(head.data_start(), &seal));
-    if let Some(contents) = contents {
-        return report(path, found, contents, None);
     }
-    match Reader::of_head(file, &path, head.clone()).and_then(|reader| walk(reader, head)) {
-        Ok((contents, tail)) => report(path, found, contents, Some(tail)),
-        Err(ReadError::Newer { .. }) => FileReport::Newer {
-            path,
-            version: None,
-        },
-        Err(error) => FileReport::Failed {
-            path,
-            why: error.to_string(),
-        },
-    }
+}
+
+/// As many as there are other processors, within reason; one at least, since a disk that is asked by
+/// two answers sooner.
+fn helper_count() -> usize {
+    let thread_count = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (thread_count - 1).clamp(1, HELPER_COUNT_MAX)
 }
 
 fn headless(path: PathBuf, error: HeadError) -> FileReport {
@@ -232,23 +243,21 @@ fn headless(path: PathBuf, error: HeadError) -> FileReport {
     }
 }
 
-fn report(path: PathBuf, found: FoundHead, contents: Contents, tail: Option<Tail>) -> FileReport {
+fn report(
+    path: PathBuf,
+    found: FoundHead,
+    contents: Contents,
+    tail: Option<Tail>,
+) -> Box<ChunkReport> {
     let FoundHead {
         head,
         damage: head_damage,
-        first,
     } = found;
-    let is_whole = tail.is_none() && contents.end <= first.len() as u64;
-    FileReport::Chunk(Box::new(ChunkReport {
+    Box::new(ChunkReport {
         path,
         id: head.header.id,
         meta: Arc::clone(&head.meta),
         created_ns: head.header.created_ns,
-        slots: head
-            .slots
-            .iter()
-            .map(|slot| slot.map(|slot| slot.state))
-            .collect(),
         is_sealed: tail.is_none(),
         frame_count: contents.frame_count,
         event_count: contents.event_count,
@@ -258,8 +267,8 @@ fn report(path: PathBuf, found: FoundHead, contents: Contents, tail: Option<Tail
         tail,
         head,
         contents,
-        whole: is_whole.then_some(first),
-    }))
+        whole: None,
+    })
 }
 
 /// Counts the frames and collects the damage; pieces that touch become one.

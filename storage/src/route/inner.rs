@@ -14,7 +14,7 @@ use crate::error::AppendError;
 use crate::frame::FrameHead;
 use crate::id::ChunkId;
 use crate::key::ChunkKey;
-use crate::meta::{ChunkMeta, DeadNote};
+use crate::meta::{ChunkMeta, CommonMeta, DeadNote};
 use crate::observer::Observer;
 use crate::quarantine::Quarantine;
 use crate::space::Space;
@@ -155,7 +155,7 @@ impl RouteInner {
     }
 
     pub(crate) fn chunk_path(&self, id: ChunkId) -> PathBuf {
-        self.dir.join(chunk_file_name(id))
+        self.dir.join(id.file_name().as_str())
     }
 
     pub(crate) fn give_notices(&self, chunk: &Chunk) {
@@ -254,18 +254,9 @@ impl RouteInner {
         Ok(chunk)
     }
 
-    /// The metadata of a chunk that was found, sharing with the route what they have in common.
-    pub(crate) fn sharing(&self, meta: &Arc<ChunkMeta>) -> Arc<ChunkMeta> {
-        let destinations = self.destinations();
-        if meta.route != self.name || meta.destinations != destinations {
-            return Arc::clone(meta);
-        }
-        Arc::new(ChunkMeta {
-            route: Arc::clone(&self.name),
-            destinations,
-            key: meta.key.clone(),
-            note: meta.note.clone(),
-        })
+    /// What the metadata of its new chunks has in common.
+    pub(crate) fn common_meta(&self) -> CommonMeta {
+        CommonMeta::new(Arc::clone(&self.name), self.destinations())
     }
 
     /// A chunk without a file that is found by no key.
@@ -394,11 +385,6 @@ impl Stage {
             self.noted.remove(note);
         }
     }
-}
-
-/// A chunk's file name: its id and `.chunk`.
-pub(crate) fn chunk_file_name(id: ChunkId) -> String {
-    format!("{id}.chunk")
 }
 
 fn short_len(bytes: &[u8], too_long: &'static str) -> Result<u16, AppendError> {

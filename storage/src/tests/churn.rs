@@ -313,7 +313,7 @@ impl Day {
 }
 
 fn is_owed(chunk: &&ChunkReport, destination: usize) -> bool {
-    chunk.slots[destination] == Some(SlotState::Owed)
+    chunk.slots().nth(destination) == Some(Some(SlotState::Owed))
 }
 
 #[test]
