@@ -23,7 +23,7 @@ mod value;
 
 pub(crate) use check::Tally;
 pub use check::{Checked, check};
-pub use entry::{BadEntry, Entries, Entry, EntryFault, entries};
+pub use entry::{BadEntry, Entries, Entry, EntryFault, EntryHead, entries, entry_head};
 pub use field_path::{FieldPath, FieldPathError};
 pub use from_json::{entries_from_json, entries_from_ndjson};
 pub use normalize::{Limits, Normalized, Rejected, normalize};

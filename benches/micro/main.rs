@@ -15,7 +15,7 @@ use forebay::route::TagMatcher;
 mod events;
 mod store;
 
-use events::{EVENT_COUNT, batch, write_ndjson};
+use events::{EVENT_COUNT, batch, varied_batch, write_ndjson};
 
 fn walks(c: &mut Criterion) {
     let payload = batch(EVENT_COUNT);
@@ -62,26 +62,30 @@ fn groups(c: &mut Criterion) {
 }
 
 fn json_both_ways(c: &mut Criterion) {
-    let payload = batch(EVENT_COUNT);
-    let mut text = Vec::new();
-    write_ndjson(&mut text, &payload);
-    let mut json = c.benchmark_group("json");
-    json.throughput(Throughput::Bytes(text.len() as u64));
-    json.bench_function("write", |b| {
-        let mut out = Vec::with_capacity(text.len());
-        b.iter(|| {
-            out.clear();
-            write_ndjson(&mut out, black_box(&payload));
+    for (name, payload) in [
+        ("json", batch(EVENT_COUNT)),
+        ("json varied", varied_batch(EVENT_COUNT)),
+    ] {
+        let mut text = Vec::new();
+        write_ndjson(&mut text, &payload);
+        let mut json = c.benchmark_group(name);
+        json.throughput(Throughput::Bytes(text.len() as u64));
+        json.bench_function("write", |b| {
+            let mut out = Vec::with_capacity(text.len());
+            b.iter(|| {
+                out.clear();
+                write_ndjson(&mut out, black_box(&payload));
+            });
         });
-    });
-    json.bench_function("read", |b| {
-        let mut out = Vec::with_capacity(payload.len());
-        b.iter(|| {
-            out.clear();
-            entries_from_ndjson(&mut out, Timestamp::EPOCH, black_box(&text)).unwrap()
+        json.bench_function("read", |b| {
+            let mut out = Vec::with_capacity(payload.len());
+            b.iter(|| {
+                out.clear();
+                entries_from_ndjson(&mut out, Timestamp::EPOCH, black_box(&text)).unwrap()
+            });
         });
-    });
-    json.finish();
+        json.finish();
+    }
 }
 
 fn routes(c: &mut Criterion) {

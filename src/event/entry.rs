@@ -99,33 +99,58 @@ impl<'a> Iterator for Entries<'a> {
         if self.cursor.is_at_end() {
             return None;
         }
-        let mut inside = self.cursor;
         match self.cursor.skip() {
             Err(error) => Some(Err(self.undecodable(error))),
-            Ok(bytes) => Some(entry(bytes, &mut inside).map_err(|why| BadEntry { bytes, why })),
+            Ok(bytes) => Some(entry(bytes).map_err(|why| BadEntry { bytes, why })),
         }
     }
 }
 
-/// The entry that `bytes` are, `inside` being at their start.
-fn entry<'a>(bytes: &'a [u8], inside: &mut Cursor<'a>) -> Result<Entry<'a>, EntryFault> {
-    let start = inside.position();
+fn entry(bytes: &[u8]) -> Result<Entry<'_>, EntryFault> {
+    let EntryHead {
+        time,
+        metadata,
+        rest,
+    } = entry_head(bytes)?;
+    // The entry ends where its record ends: no need to walk the record again.
+    Ok(Entry {
+        bytes,
+        time,
+        record: rest,
+        metadata,
+    })
+}
+
+/// What comes before an entry's record, for who reads the record anyway and so finds its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryHead<'a> {
+    /// The entry's time.
+    pub time: Timestamp,
+    /// What Fluent Bit says about the event, a map.
+    pub metadata: Option<&'a [u8]>,
+    /// All from the record on, which has been read as far as to know that it is a map.
+    pub rest: &'a [u8],
+}
+
+/// The head of the entry that `payload` begins with.
+///
+/// # Errors
+/// [`EntryFault`] as far as the head shows it.
+pub fn entry_head(payload: &[u8]) -> Result<EntryHead<'_>, EntryFault> {
+    let mut inside = Cursor::new(payload);
     if inside.read()? != Value::Array(2) {
         return Err(EntryFault::NotAPair);
     }
     let (time, metadata) = match inside.read()? {
-        Value::Array(2) => (time(inside.read()?)?, Some(metadata(inside)?)),
+        Value::Array(2) => (time(inside.read()?)?, Some(metadata(&mut inside)?)),
         value => (time(value)?, None),
     };
-    // The entry ends where its record ends: no need to walk the record again.
-    let record_at = inside.position() - start;
-    let record = &bytes[record_at..];
+    let rest = inside.rest();
     match inside.read()? {
-        Value::Map(_) => Ok(Entry {
-            bytes,
+        Value::Map(_) => Ok(EntryHead {
             time,
-            record,
             metadata,
+            rest,
         }),
         Value::Nil => Err(EntryFault::RecordNil),
         _ => Err(EntryFault::RecordNotAMap),
@@ -144,6 +169,17 @@ fn metadata<'a>(inside: &mut Cursor<'a>) -> Result<&'a [u8], EntryFault> {
     match Cursor::new(metadata).read()? {
         Value::Map(_) => Ok(metadata),
         _ => Err(EntryFault::NotAPair),
+    }
+}
+
+impl EntryFault {
+    /// The same fault of an entry that begins `base` bytes later than it was found.
+    #[must_use]
+    pub fn shifted(self, base: usize) -> Self {
+        match self {
+            Self::Undecodable(error) => Self::Undecodable(error.shifted(base)),
+            fault => fault,
+        }
     }
 }
 

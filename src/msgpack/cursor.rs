@@ -136,20 +136,22 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// Reads a string below 256 bytes, if that is what comes next and all of it is there: the
-    /// short way for what most tokens are.
-    #[inline]
-    pub(super) fn short_str(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest();
-        let (head_size, size) = match rest {
-            [marker @ 0xa0..=0xbf, ..] => (1, marker & 0x1f),
-            [0xd9, size, ..] => (2, *size),
-            _ => return None,
+    /// Reads a string of 32 to 255 bytes, if that is what comes next and all of it is there: the
+    /// short way for what most long tokens are.
+    #[inline(always)]
+    pub(super) fn medium_str(&mut self) -> Option<&'a [u8]> {
+        let [0xd9, size @ 32..=255, rest @ ..] = self.rest() else {
+            return None;
         };
-        let end = head_size + usize::from(size);
-        let string = rest.get(head_size..end)?;
-        self.at += end;
+        let string = rest.get(..usize::from(*size))?;
+        self.at += 2 + string.len();
         Some(string)
+    }
+
+    /// Passes over `size` bytes that have been looked at.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, size: usize) {
+        self.at += size;
     }
 
     #[inline(always)]

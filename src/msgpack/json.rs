@@ -19,33 +19,64 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Cursor, DEPTH_MAX, EVENT_TIME_EXT, Error, Value};
+use super::{Cursor, EVENT_TIME_EXT, Error, Value};
+use transcoder::{Place, Transcoder};
 
-pub(super) mod escape;
+mod number;
+pub(super) mod room;
+mod text;
 mod time;
+mod transcoder;
+pub(super) mod words;
 
-pub use escape::string;
+pub use text::string;
 
 /// Appends the JSON of the value that `bytes` begin with, and gives the value's length in `bytes`.
+///
+/// It is fastest if `bytes` go on behind the value, as a batch does behind a record: strings are read
+/// as more than they are.
 ///
 /// # Errors
 /// [`Error`] if the bytes are no value; `out` is then as it was.
 pub fn value(out: &mut Vec<u8>, bytes: &[u8]) -> Result<usize, Error> {
-    let mut transcoder = Transcoder::new(out, bytes);
-    let written = transcoder.value(0);
-    transcoder.finish(written).map(|((), len)| len)
+    transcode(out, bytes, |transcoder, place| transcoder.value(place, 0))
 }
 
-/// Appends the members of the map that `bytes` begin with, separated by commas, without the
-/// braces, so that the caller can add members of its own. Of any other value nothing is appended.
-/// Gives the number of members.
+/// Appends the members of the map that `bytes` begin with, each behind a comma, the first behind
+/// `before` instead, without braces, so that the caller can add members of its own. Of any other
+/// value nothing is appended. Gives the map's length in `bytes`.
 ///
 /// # Errors
 /// [`Error`] if the bytes are no value; `out` is then as it was.
-pub fn members(out: &mut Vec<u8>, bytes: &[u8]) -> Result<u32, Error> {
-    let mut transcoder = Transcoder::new(out, bytes);
-    let written = transcoder.members_of_map();
-    transcoder.finish(written).map(|(count, _)| count)
+pub fn members(out: &mut Vec<u8>, before: u8, bytes: &[u8]) -> Result<usize, Error> {
+    transcode(out, bytes, |transcoder, start| {
+        let mut place = start;
+        match place.cursor.read()? {
+            Value::Map(count) => transcoder.members(place, before, count, 1),
+            _ => Ok(start),
+        }
+    })
+}
+
+/// Runs `write` over `bytes`, and gives how many of them it took.
+fn transcode<'a>(
+    out: &mut Vec<u8>,
+    bytes: &'a [u8],
+    write: impl FnOnce(&mut Transcoder<'_>, Place<'a>) -> Result<Place<'a>, Error>,
+) -> Result<usize, Error> {
+    let end = out.len();
+    room::make(out, end, 0);
+    let place = Place {
+        cursor: Cursor::new(bytes),
+        end,
+    };
+    let mut transcoder = Transcoder {
+        out,
+        is_in_key: false,
+    };
+    let written = write(&mut transcoder, place);
+    out.truncate(written.map_or(end, |place| place.end));
+    written.map(|place| place.cursor.position())
 }
 
 /// Appends the base64 text of `bytes`, with padding, without quotes.
@@ -56,179 +87,55 @@ pub fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.truncate(start + written);
 }
 
-struct Transcoder<'a, 'o> {
-    cursor: Cursor<'a>,
-    out: &'o mut Vec<u8>,
-    /// Where `out` ended before.
-    start: usize,
-    is_in_key: bool,
-}
-
-impl<'a, 'o> Transcoder<'a, 'o> {
-    fn new(out: &'o mut Vec<u8>, bytes: &'a [u8]) -> Self {
-        let start = out.len();
-        Self {
-            cursor: Cursor::new(bytes),
-            out,
-            start,
-            is_in_key: false,
+/// The key's JSON, and quotes around it if it is no string by itself.
+fn scalar_key(out: &mut Vec<u8>, key: Value<'_>) {
+    let start = out.len();
+    scalar(out, key);
+    match out.get(start) {
+        Some(b'"') => {}
+        Some(b'{') => {
+            let text = out.split_off(start);
+            string(out, &text);
         }
-    }
-
-    /// What was written and how many bytes of MessagePack it took.
-    fn finish<T>(self, written: Result<T, Error>) -> Result<(T, usize), Error> {
-        if written.is_err() {
-            self.out.truncate(self.start);
+        _ => {
+            out.insert(start, b'"');
+            out.push(b'"');
         }
-        written.map(|written| (written, self.cursor.position()))
-    }
-
-    fn members_of_map(&mut self) -> Result<u32, Error> {
-        let Value::Map(count) = self.cursor.read()? else {
-            return Ok(0);
-        };
-        self.members(count, 1)?;
-        Ok(count)
-    }
-
-    fn value(&mut self, depth: u32) -> Result<(), Error> {
-        if let Some(bytes) = self.cursor.short_str() {
-            string(self.out, bytes);
-            return Ok(());
-        }
-        match self.cursor.read()? {
-            Value::Str(bytes) => string(self.out, bytes),
-            Value::Map(count) => {
-                let depth = self.deeper(depth)?;
-                self.out.push(b'{');
-                self.members(count, depth)?;
-                self.out.push(b'}');
-            }
-            Value::Array(count) => {
-                let depth = self.deeper(depth)?;
-                self.elements(count, depth)?;
-            }
-            scalar => self.scalar(scalar),
-        }
-        Ok(())
-    }
-
-    fn elements(&mut self, count: u32, depth: u32) -> Result<(), Error> {
-        self.out.push(b'[');
-        for index in 0..count {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            self.value(depth)?;
-        }
-        self.out.push(b']');
-        Ok(())
-    }
-
-    fn members(&mut self, count: u32, depth: u32) -> Result<(), Error> {
-        for index in 0..count {
-            if let Some(bytes) = self.cursor.short_str() {
-                escape::key(self.out, bytes, index == 0);
-            } else {
-                if index > 0 {
-                    self.out.push(b',');
-                }
-                self.unusual_key(depth)?;
-                self.out.push(b':');
-            }
-            self.value(depth)?;
-        }
-        Ok(())
-    }
-
-    fn unusual_key(&mut self, depth: u32) -> Result<(), Error> {
-        let start = self.cursor;
-        match self.cursor.read()? {
-            Value::Str(bytes) => string(self.out, bytes),
-            Value::Array(_) | Value::Map(_) => {
-                self.cursor = start;
-                self.nested_key(depth)?;
-            }
-            scalar => self.scalar_key(scalar),
-        }
-        Ok(())
-    }
-
-    /// The key's JSON, and quotes around it if it is no string by itself.
-    fn scalar_key(&mut self, scalar: Value<'_>) {
-        let start = self.out.len();
-        self.scalar(scalar);
-        match self.out.get(start) {
-            Some(b'"') => {}
-            Some(b'{') => {
-                let text = self.out.split_off(start);
-                string(self.out, &text);
-            }
-            _ => {
-                self.out.insert(start, b'"');
-                self.out.push(b'"');
-            }
-        }
-    }
-
-    /// A key that is an array or a map.
-    fn nested_key(&mut self, depth: u32) -> Result<(), Error> {
-        if self.is_in_key {
-            let bytes = self.cursor.skip_at(depth)?;
-            quoted_base64(self.out, bytes);
-            return Ok(());
-        }
-        let mut text = Vec::new();
-        let mut inner = Transcoder {
-            cursor: self.cursor,
-            out: &mut text,
-            start: 0,
-            is_in_key: true,
-        };
-        inner.value(depth)?;
-        self.cursor = inner.cursor;
-        string(self.out, &text);
-        Ok(())
-    }
-
-    fn scalar(&mut self, scalar: Value<'_>) {
-        match scalar {
-            Value::Bool(true) => self.out.extend_from_slice(b"true"),
-            Value::Bool(false) => self.out.extend_from_slice(b"false"),
-            Value::Int(value) => integer(self.out, value),
-            Value::UInt(value) => integer(self.out, value),
-            Value::F32(value) => float(self.out, value),
-            Value::F64(value) => float(self.out, value),
-            Value::Bin(bytes) => quoted_base64(self.out, bytes),
-            Value::Ext(kind, data) => extension(self.out, kind, data),
-            Value::Str(bytes) => string(self.out, bytes),
-            Value::Nil | Value::Array(_) | Value::Map(_) => self.out.extend_from_slice(b"null"),
-        }
-    }
-
-    fn deeper(&self, depth: u32) -> Result<u32, Error> {
-        if depth >= DEPTH_MAX {
-            return Err(Error::TooDeep {
-                offset: self.cursor.position(),
-            });
-        }
-        Ok(depth + 1)
     }
 }
 
-fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+fn scalar(out: &mut Vec<u8>, scalar: Value<'_>) {
+    match scalar {
+        Value::Str(bytes) => string(out, bytes),
+        Value::Bin(bytes) => quoted_base64(out, bytes),
+        Value::Ext(kind, data) => extension(out, kind, data),
+        value => {
+            let mut room = [0; number::SIZE];
+            let len = small(&mut room, value);
+            out.extend_from_slice(&room[..len]);
+        }
+    }
 }
 
-fn float(out: &mut Vec<u8>, value: impl ryu::Float + Into<f64> + Copy) {
-    let is_number = value.into().is_finite();
-    let mut buffer = ryu::Buffer::new();
-    let text = if is_number {
-        buffer.format_finite(value)
-    } else {
-        "null"
-    };
-    out.extend_from_slice(text.as_bytes());
+/// Whether a value is a number, a boolean or nil.
+#[inline(always)]
+fn is_small(value: Value<'_>) -> bool {
+    use Value::{Bool, F32, F64, Int, Nil, UInt};
+    matches!(value, Int(_) | UInt(_) | F64(_) | F32(_) | Bool(_) | Nil)
+}
+
+/// Writes a number, a boolean or nil, and gives its length.
+#[inline(always)]
+fn small(room: &mut number::Room, value: Value<'_>) -> usize {
+    match value {
+        Value::Int(value) => number::integer(room, value),
+        Value::UInt(value) => number::long_integer(room, value),
+        Value::F64(value) => number::float(room, value),
+        Value::F32(value) => number::long_float(room, value),
+        Value::Bool(true) => number::text(room, "true"),
+        Value::Bool(false) => number::text(room, "false"),
+        _ => number::text(room, "null"),
+    }
 }
 
 fn extension(out: &mut Vec<u8>, kind: i8, data: &[u8]) {
@@ -237,7 +144,7 @@ fn extension(out: &mut Vec<u8>, kind: i8, data: &[u8]) {
         return;
     }
     out.extend_from_slice(b"{\"type\":");
-    integer(out, kind);
+    scalar(out, Value::Int(kind.into()));
     out.extend_from_slice(b",\"data\":");
     quoted_base64(out, data);
     out.push(b'}');

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use forebay_storage::ReadError;
 
 use crate::config::plan::{Compression, FileFormat, HttpFormat};
-use crate::event::{self, Entry, EntryFault, FieldPathError};
+use crate::event::{self, Entry, EntryFault, EntryHead, FieldPathError};
 use crate::msgpack;
 use crate::output::{Failure, FailureScope, Outcome};
 use crate::telemetry;
@@ -161,16 +161,35 @@ impl<W: Write> EventWriter<W> {
     /// # Errors
     /// [`EncodeError`]; part of the payload may have been written.
     pub(crate) fn write_payload(&mut self, tag: &str, payload: &[u8]) -> Result<(), EncodeError> {
-        if matches!(self.format, Format::Msgpack) {
-            return Ok(self.to.write_all(payload)?);
+        match self.format {
+            Format::Msgpack => Ok(self.to.write_all(payload)?),
+            Format::Ndjson | Format::Json | Format::JsonArray => self.write_json(tag, payload),
+            Format::Csv(_) | Format::Ltsv => self.write_lines(tag, payload),
         }
+    }
+
+    /// Each record is read once, by what writes it, which also finds where the next entry begins.
+    fn write_json(&mut self, tag: &str, payload: &[u8]) -> Result<(), EncodeError> {
+        let mut rest = payload;
+        while !rest.is_empty() {
+            let here = payload.len() - rest.len();
+            let fault = |why: EntryFault| at(tag, why.shifted(here));
+            let head = event::entry_head(rest).map_err(fault)?;
+            let record_at = rest.len() - head.rest.len();
+            let len = self.encode_json(tag, &head);
+            let len = len.map_err(|error| fault(error.shifted(record_at).into()))?;
+            rest = &head.rest[len..];
+            self.hand_on_if_full()?;
+        }
+        Ok(())
+    }
+
+    fn write_lines(&mut self, tag: &str, payload: &[u8]) -> Result<(), EncodeError> {
         for entry in event::entries(payload) {
             let entry = entry.map_err(|bad| at(tag, bad.why))?;
-            self.encode(tag, &entry)
-                .map_err(|error| at(tag, EntryFault::Undecodable(error)))?;
-            if self.out.len() >= FILL_SIZE {
-                self.hand_on()?;
-            }
+            self.encode_line(tag, &entry)
+                .map_err(|error| at(tag, error.into()))?;
+            self.hand_on_if_full()?;
         }
         Ok(())
     }
@@ -191,32 +210,44 @@ impl<W: Write> EventWriter<W> {
         Ok(to)
     }
 
+    fn hand_on_if_full(&mut self) -> io::Result<()> {
+        if self.out.len() >= FILL_SIZE {
+            self.hand_on()?;
+        }
+        Ok(())
+    }
+
     fn hand_on(&mut self) -> io::Result<()> {
         self.to.write_all(&self.out)?;
         self.out.clear();
         Ok(())
     }
 
-    fn encode(&mut self, tag: &str, entry: &Entry<'_>) -> Result<(), msgpack::Error> {
+    /// Gives the record's length.
+    fn encode_json(&mut self, tag: &str, head: &EntryHead<'_>) -> Result<usize, msgpack::Error> {
         let out = &mut self.out;
-        let time = self.time.of(entry.time);
         let is_first = std::mem::replace(&mut self.is_first, false);
-        match &self.format {
-            Format::Ndjson => json::object(out, time, tag, entry.record)?,
-            Format::Json => drop(msgpack::json::value(out, entry.record)?),
-            Format::JsonArray => {
-                out.push(if is_first { b'[' } else { b',' });
-                json::object(out, time, tag, entry.record)?;
-            }
-            Format::Csv(columns) => {
-                csv::line(out, &mut self.csv, columns, time, tag, entry.record)?;
-            }
-            Format::Ltsv => ltsv::pairs(out, time, tag, entry.record)?,
-            Format::Msgpack => out.extend_from_slice(entry.bytes),
+        if matches!(self.format, Format::JsonArray) {
+            out.push(if is_first { b'[' } else { b',' });
         }
-        if matches!(self.format, Format::Ndjson | Format::Json | Format::Ltsv) {
+        let len = match self.format {
+            Format::Json => msgpack::json::value(out, head.rest)?,
+            _ => json::object(out, self.time.of(head.time), tag, head.rest)?,
+        };
+        if self.format.is_lines() {
             out.push(b'\n');
         }
+        Ok(len)
+    }
+
+    fn encode_line(&mut self, tag: &str, entry: &Entry<'_>) -> Result<(), msgpack::Error> {
+        let out = &mut self.out;
+        let time = self.time.of(entry.time);
+        if let Format::Csv(columns) = &self.format {
+            return csv::line(out, &mut self.csv, columns, time, tag, entry.record);
+        }
+        ltsv::pairs(out, time, tag, entry.record)?;
+        out.push(b'\n');
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! text again from its start, and says what is wrong if something is. Both must mean the same by the
 //! same text: a test compares them, and the fuzz target `json`.
 
-use super::super::json::escape::{HIGH_BITS, needs_escape, prefix_len};
+use super::super::json::words::{HIGH_BITS, needs_escape, prefix_len};
 use super::super::write;
 use super::{JSON_DEPTH_MAX, fill_head, reserve_head};
 

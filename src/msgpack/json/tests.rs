@@ -100,10 +100,12 @@ fn keys_inside_keys_are_as_deep_as_any_value() {
 
 #[test]
 fn members_are_written_without_braces() {
-    let mut out = b"{\"tag\":\"t\",".to_vec();
-    assert_eq!(members(&mut out, b"\x82\xa1a\x01\x02\x80"), Ok(2));
+    let mut out = b"{\"tag\":\"t\"".to_vec();
+    assert_eq!(members(&mut out, b',', b"\x82\xa1a\x01\x02\x80\xc0"), Ok(6));
     assert_eq!(out, br#"{"tag":"t","a":1,"2":{}"#);
-    assert_eq!(members(&mut out, b"\x90"), Ok(0));
+    assert_eq!(members(&mut out, b',', b"\x80\xc0"), Ok(1));
+    assert_eq!(members(&mut out, b',', b"\x90\xc0"), Ok(0));
+    assert_eq!(out, br#"{"tag":"t","a":1,"2":{}"#);
 }
 
 #[test]
@@ -145,7 +147,73 @@ fn has_no_maps_or_extensions(value: &rmpv::Value) -> bool {
     }
 }
 
+/// The table once more, by a tree of values and pieces of text.
+fn plainly(value: &rmpv::Value, is_in_key: bool) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    match value {
+        rmpv::Value::Boolean(value) => value.to_string(),
+        rmpv::Value::Integer(value) => value.to_string(),
+        rmpv::Value::F32(value) if value.is_finite() => {
+            ryu::Buffer::new().format(*value).to_owned()
+        }
+        rmpv::Value::F64(value) if value.is_finite() => {
+            ryu::Buffer::new().format(*value).to_owned()
+        }
+        rmpv::Value::String(text) => quoted(&String::from_utf8_lossy(text.as_bytes())),
+        rmpv::Value::Binary(bytes) => quoted(&BASE64.encode(bytes)),
+        rmpv::Value::Array(values) => {
+            let values: Vec<_> = values
+                .iter()
+                .map(|value| plainly(value, is_in_key))
+                .collect();
+            format!("[{}]", values.join(","))
+        }
+        rmpv::Value::Map(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| {
+                let nests = key.is_array() || key.is_map();
+                let key = match plainly(key, true) {
+                    _ if nests && is_in_key => quoted(&BASE64.encode(encode(key))),
+                    text if text.starts_with('"') => text,
+                    text => quoted(&text),
+                };
+                format!("{key}:{}", plainly(value, is_in_key))
+            });
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+        }
+        rmpv::Value::Ext(kind, data) => match time::moment(*kind, data) {
+            Some(moment) => quoted(&moment.to_string()),
+            None => format!("{{\"type\":{kind},\"data\":\"{}\"}}", BASE64.encode(data)),
+        },
+        _ => "null".to_owned(),
+    }
+}
+
+/// A string of any length about those at which it is written another way, with what needs care.
+fn text_about_a_lane() -> impl Strategy<Value = rmpv::Value> {
+    "[ -~]{0,40}(|[\"\\\\\u{0}-\u{1f}]|\u{e4}|\u{20ac})[ -~]{0,40}".prop_map(rmpv::Value::from)
+}
+
 proptest! {
+    /// A value at the end of what there is, and one with something behind it, take different ways.
+    #[test]
+    fn values_are_written_as_a_plain_writer_writes_them(
+        value in prop_oneof![
+            any_value(),
+            proptest::collection::vec((text_about_a_lane(), text_about_a_lane()), 0..8)
+                .prop_map(rmpv::Value::Map),
+        ],
+        behind in proptest::collection::vec(any::<u8>(), 0..50),
+    ) {
+        let expected = plainly(&value, false);
+        let mut bytes = encode(&value);
+        prop_assert_eq!(&json(&bytes), &expected);
+        let len = bytes.len();
+        bytes.extend(behind);
+        let mut out = b"before".to_vec();
+        prop_assert_eq!(super::value(&mut out, &bytes), Ok(len));
+        prop_assert_eq!(&out[6..], expected.as_bytes());
+    }
+
     #[test]
     fn values_read_back_as_what_they_were(value in any_value()) {
         let text = json(&encode(&value));

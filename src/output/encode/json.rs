@@ -4,27 +4,32 @@ use super::injected::{Own, TAG, TIME};
 use crate::msgpack::{Error, json};
 
 /// Appends `{"time":"…","tag":"…",` and the record's members; a name that the record has itself
-/// is left to it.
-pub(super) fn object(out: &mut Vec<u8>, time: &str, tag: &str, record: &[u8]) -> Result<(), Error> {
-    let own = Own::of(record)?;
-    out.push(b'{');
+/// is left to it. The record is what `bytes` begin with; gives its length.
+pub(super) fn object(
+    out: &mut Vec<u8>,
+    time: &str,
+    tag: &str,
+    bytes: &[u8],
+) -> Result<usize, Error> {
+    let own = Own::of(bytes)?;
+    let mut before = b'{';
     if !own.time {
-        member(out, TIME, time);
+        member(out, before, TIME, time);
+        before = b',';
     }
     if !own.tag {
-        member(out, TAG, tag);
+        member(out, before, TAG, tag);
+        before = b',';
     }
-    if json::members(out, record)? == 0 {
-        // An empty record has no names, so both of ours stand there, with a comma behind them.
-        out.pop();
-    }
+    // A record without members has neither name, so that something stands in the braces.
+    let len = json::members(out, before, bytes)?;
     out.push(b'}');
-    Ok(())
+    Ok(len)
 }
 
-fn member(out: &mut Vec<u8>, name: &str, value: &str) {
+fn member(out: &mut Vec<u8>, before: u8, name: &str, value: &str) {
+    out.push(before);
     json::string(out, name.as_bytes());
     out.push(b':');
     json::string(out, value.as_bytes());
-    out.push(b',');
 }
