@@ -10,6 +10,7 @@
 //! - [`json`] turns values into JSON text, [`from_json`] does the opposite, and [`JsonFramer`]
 //!   finds the ends of JSON texts in a stream.
 
+mod alike;
 mod cursor;
 mod framer;
 pub mod from_json;
@@ -21,6 +22,7 @@ mod skip;
 pub(crate) mod testing;
 pub mod write;
 
+pub(crate) use alike::AlikeMaps;
 pub use cursor::{Cursor, Value};
 pub use framer::Framer;
 pub use json_framer::JsonFramer;

@@ -25,6 +25,12 @@ fn walks(c: &mut Criterion) {
     let mut walks = c.benchmark_group("walk");
     walks.throughput(Throughput::Bytes(payload.len() as u64));
     walks.bench_function("check", |b| b.iter(|| check(black_box(&payload)).unwrap()));
+    let varied = varied_batch(EVENT_COUNT);
+    walks.throughput(Throughput::Bytes(varied.len() as u64));
+    walks.bench_function("check, lengths vary", |b| {
+        b.iter(|| check(black_box(&varied)).unwrap());
+    });
+    walks.throughput(Throughput::Bytes(payload.len() as u64));
     walks.bench_function("frame", |b| {
         b.iter(|| Framer::new().advance(black_box(&message)).unwrap());
     });

@@ -1,6 +1,6 @@
 //! The one walk over a batch that comes in.
 
-use crate::msgpack::{self, skip_values};
+use crate::msgpack::{self, AlikeMaps, skip_values};
 
 use super::Timestamp;
 use super::entry::{Entry, entries};
@@ -27,12 +27,13 @@ pub struct Checked {
 pub fn check(payload: &[u8]) -> Result<Checked, msgpack::Error> {
     let mut tally = Tally::default();
     let mut not_plain_count = 0;
+    let mut records = AlikeMaps::new();
     let mut at = 0;
     while at < payload.len() {
         let end = match usual_entry(payload, at) {
             Some((time, record)) => {
                 tally.add(time);
-                skip_values(payload, record, 1, 1)?
+                records.skip(payload, record, 1)?
             }
             None => {
                 let end = skip_values(payload, at, 1, 0)?;
