@@ -8,6 +8,7 @@ use std::io::BufRead;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::shape::HEAD_SIZE_MAX;
 use super::{DEPTH_MAX, write};
 
 mod quick;
@@ -82,19 +83,42 @@ pub fn lines(
     let start = out.len();
     let (mut count, mut number, mut rest) = (0, 0, text);
     while !rest.is_empty() {
-        let line = next_line(&mut rest);
         number += 1;
-        if line.trim_ascii().is_empty() {
+        if let Some(behind) = empty_line(rest) {
+            rest = behind;
             continue;
         }
         before_each(out);
-        value(out, line).map_err(|error| {
+        rest = first_line(out, rest).map_err(|error| {
             out.truncate(start);
             error.on_line(number)
         })?;
         count += 1;
     }
     Ok(count)
+}
+
+/// Appends the value of the first line of `text`, and gives the other lines.
+fn first_line<'t>(out: &mut Vec<u8>, text: &'t [u8]) -> Result<&'t [u8], JsonError> {
+    let start = out.len();
+    if let Some(len) = quick::line(out, text) {
+        return Ok(&text[len..]);
+    }
+    out.truncate(start);
+    let mut rest = text;
+    long_way(out, next_line(&mut rest))?;
+    Ok(rest)
+}
+
+/// What is behind the first line of `text` if it is white space.
+#[inline]
+fn empty_line(text: &[u8]) -> Option<&[u8]> {
+    // So does hardly a line begin that has a value.
+    if !text.first()?.is_ascii_whitespace() {
+        return None;
+    }
+    let mut rest = text;
+    next_line(&mut rest).trim_ascii().is_empty().then_some(rest)
 }
 
 /// Takes a line with its end off `rest`.
@@ -240,13 +264,10 @@ fn reserve_head(out: &mut Vec<u8>) -> usize {
 fn fill_head(out: &mut Vec<u8>, at: usize, write: impl FnOnce(&mut Vec<u8>)) {
     let end = out.len();
     write(out);
-    if let [head] = out[end..] {
-        out[at] = head;
-        out.truncate(end);
-    } else {
-        let head = out.split_off(end);
-        out.splice(at..=at, head);
-    }
+    let (mut head, size) = ([0; HEAD_SIZE_MAX], out.len() - end);
+    head[..size].copy_from_slice(&out[end..]);
+    out.truncate(end);
+    out.splice(at..=at, head.into_iter().take(size));
 }
 
 /// Appends the elements of a top-level array one by one.
@@ -292,183 +313,4 @@ impl<'de, F: FnMut(&mut Vec<u8>)> Visitor<'de> for Elements<'_, F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::msgpack::{json, testing, value_len};
-
-    fn packed(text: &str) -> Vec<u8> {
-        let mut out = Vec::new();
-        value(&mut out, text.as_bytes()).expect("JSON");
-        out
-    }
-
-    #[test]
-    fn numbers_keep_their_kind() {
-        assert_eq!(packed("1"), [1]);
-        assert_eq!(packed("-1"), [0xff]);
-        assert_eq!(
-            packed("18446744073709551615"),
-            [0xcf, 255, 255, 255, 255, 255, 255, 255, 255]
-        );
-        assert_eq!(packed("1.0"), [0xcb, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(packed("100000000000000000000")[0], 0xcb);
-    }
-
-    #[test]
-    fn heads_are_as_short_as_can_be() {
-        for count in [0, 1, 15, 16, 17, 65_535, 65_536] {
-            let text = format!("[{}]", vec!["1"; count].join(","));
-            let mut expected = Vec::new();
-            write::array_head(&mut expected, count);
-            expected.resize(expected.len() + count, 1);
-            assert_eq!(packed(&text), expected, "{count} values");
-        }
-    }
-
-    #[test]
-    fn errors_say_where_and_leave_the_output_as_it_was() {
-        let mut out = b"kept".to_vec();
-        let error = value(&mut out, b"{\"a\":1").expect_err("it ends early");
-        assert!(error.is_incomplete);
-        let error = value(&mut out, b"{}\n x").expect_err("two values");
-        assert_eq!((error.line, error.column), (2, 2));
-        assert!(!error.is_incomplete);
-        let error = lines(&mut out, b"{}\n\n{}\n{a", |_| {}).expect_err("a bare name");
-        assert_eq!(error.line, 4);
-        assert!(value(&mut out, b"1e999").is_err());
-        assert_eq!(out, b"kept");
-    }
-
-    #[test]
-    fn nesting_is_bounded() {
-        let nested = |levels: usize| ["[".repeat(levels), "]".repeat(levels)].concat();
-        let allowed = JSON_DEPTH_MAX as usize;
-        assert_eq!(packed(&nested(allowed)).len(), allowed);
-        let mut out = Vec::new();
-        for levels in [allowed + 1, 100_000] {
-            assert!(value(&mut out, nested(levels).as_bytes()).is_err());
-        }
-    }
-
-    #[test]
-    fn elements_and_lines_are_taken_one_by_one() {
-        let mark = |out: &mut Vec<u8>| out.push(0xc0);
-        for text in ["[1, {\"a\": 2}]", " [1,{\"a\":2}] "] {
-            let mut out = Vec::new();
-            assert_eq!(elements(&mut out, text.as_bytes(), mark).unwrap(), 2);
-            assert_eq!(out, b"\xc0\x01\xc0\x81\xa1a\x02");
-        }
-        let mut out = Vec::new();
-        assert_eq!(elements(&mut out, b"{}", mark).unwrap(), 1);
-        assert_eq!(elements(&mut out, b"[]", mark).unwrap(), 0);
-        assert_eq!(lines(&mut out, b"1\r\n \n[2]", mark).unwrap(), 2);
-        assert_eq!(out, b"\xc0\x80\xc0\x01\xc0\x91\x02");
-    }
-
-    /// What the two ways make of a text.
-    fn both_ways(text: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-        let (mut short, mut long) = (Vec::new(), Vec::new());
-        let is_short = quick::value(&mut short, text).is_some();
-        let is_long = long_way(&mut long, text).is_ok();
-        (is_short.then_some(short), is_long.then_some(long))
-    }
-
-    #[test]
-    fn usual_text_takes_the_short_way_and_unusual_text_the_long_one() {
-        for text in [
-            " { \"a\" : [ 1 , -2.5e3, true,false, null ,\"\" ] ,\t\"\":{}}\r\n",
-            "[]",
-            "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u00e9\\uFFFD\"",
-            "\"h\u{e9}llo \u{1f600}, longer than a few words\"",
-            "[0, 0.0, -0.0, 999999999999999999, -999999999999999999, 5e-324, 1E+2]",
-        ] {
-            let (short, long) = both_ways(text.as_bytes());
-            assert!(short.is_some(), "{text}");
-            assert_eq!(short, long, "{text}");
-        }
-        for text in [
-            "-0",
-            "18446744073709551615",
-            "100000000000000000000",
-            "\"\\ud83d\\ude00\"",
-        ] {
-            let (short, long) = both_ways(text.as_bytes());
-            assert_eq!(short, None, "{text}");
-            assert!(long.is_some(), "{text}");
-        }
-        for text in [
-            "",
-            " ",
-            "{",
-            "[1,]",
-            "[,1]",
-            "{\"a\":1,}",
-            "{\"a\"}",
-            "{a:1}",
-            "[1}",
-            "01",
-            "-",
-            "1.",
-            ".5",
-            "1e",
-            "+1",
-            "1e999",
-            "tru",
-            "truex",
-            "\"",
-            "\"\n\"",
-            "\"\\x\"",
-            "\"\\u12g4\"",
-            "\"\\ud800\"",
-            "1 2",
-            "nul",
-            "[1 2]",
-            "\"\\u+123\"",
-        ] {
-            assert_eq!(both_ways(text.as_bytes()), (None, None), "{text}");
-        }
-        assert_eq!(both_ways(b"\"\xff\""), (None, None));
-        assert_eq!(both_ways(b"\"\xc3\\u00a9\""), (None, None));
-    }
-
-    proptest! {
-        #[test]
-        fn the_short_way_means_what_the_long_way_means(
-            text in prop_oneof![
-                "[\\[\\]{}\",:0-9eE. \\\\truefalsn-]{0,60}".prop_map(String::into_bytes),
-                "[\\[{]?\"(\\PC|[\\x00-\\x1f]|\\\\.|\\\\u[0-9a-f]{4}){0,20}\"[\\]}]?".prop_map(String::into_bytes),
-                "-?[0-9]{1,20}(\\.[0-9]{0,20})?([eE][+-]?[0-9]{0,3})?".prop_map(String::into_bytes),
-                proptest::collection::vec(any::<u8>(), 0..20),
-            ],
-        ) {
-            let (short, long) = both_ways(&text);
-            if short.is_some() {
-                prop_assert_eq!(short, long);
-            }
-        }
-
-        #[test]
-        fn there_and_back_is_the_same_text(value in testing::value()) {
-            let bytes = testing::encode(&value);
-            let mut text = Vec::new();
-            json::value(&mut text, &bytes).unwrap();
-            let mut packed = Vec::new();
-            super::value(&mut packed, &text).unwrap();
-            prop_assert_eq!(value_len(&packed), Ok(packed.len()));
-            let mut again = Vec::new();
-            json::value(&mut again, &packed).unwrap();
-            let read = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
-            prop_assert_eq!(read(&again), read(&text));
-        }
-
-        #[test]
-        fn hostile_text_never_panics(text in "[\\[\\]{}\",:0-9eE. \\\\truefalsn-]{0,60}") {
-            let mut out = Vec::new();
-            let ours = value(&mut out, text.as_bytes()).is_ok();
-            let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
-            prop_assert_eq!(ours, theirs);
-        }
-    }
-}
+mod tests;

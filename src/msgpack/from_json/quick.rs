@@ -1,29 +1,58 @@
 //! The short way for what most JSON is: one pass over the text, without a value in between.
 //!
 //! It knows what is right and usual, and gives up (`None`) on everything else: what is wrong, lone
-//! and paired surrogates, integers of more than 18 digits, minus zero. The long way then reads the
+//! and paired surrogates, integers of more than 19 digits, minus zero. The long way then reads the
 //! text again from its start, and says what is wrong if something is. Both must mean the same by the
 //! same text: a test compares them, and the fuzz target `json`.
 
-use super::super::json::words::{HIGH_BITS, needs_escape, prefix_len};
+use super::super::json::room::{append, room};
 use super::super::write;
-use super::{JSON_DEPTH_MAX, fill_head, reserve_head};
+use super::{JSON_DEPTH_MAX, fill_head};
 
-/// So many digits fit any integer.
-const DIGITS_MAX: usize = 18;
+mod number;
+mod text;
 
-/// A place in a text, and where its MessagePack goes.
-pub(super) struct Quick<'t, 'o> {
-    text: &'t [u8],
+/// Where a value begins in the text, and where its MessagePack goes. A copy of its own in each loop, so
+/// that it stays in registers.
+#[derive(Clone, Copy)]
+struct Place {
     at: usize,
+    end: usize,
+}
+
+/// A text, and where its MessagePack goes. Its functions begin at a place and give the one behind what
+/// they read and wrote.
+struct Quick<'t, 'o> {
+    text: &'t [u8],
     out: &'o mut Vec<u8>,
+    /// Whether a line's end is no white space, but the end.
+    is_line: bool,
 }
 
 /// Appends the one value that `text` holds. Without it, `out` holds part of it.
 pub(super) fn value(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
-    let mut quick = Quick { text, at: 0, out };
-    quick.value(0)?;
-    quick.ends()
+    let mut quick = Quick {
+        text,
+        out,
+        is_line: false,
+    };
+    let mut at = quick.top_value(0)?;
+    quick.ends(&mut at)
+}
+
+/// Appends the one value that the first line of `text` holds, and gives the length of the line with
+/// its end. Without it, `out` holds part of the value.
+pub(super) fn line(out: &mut Vec<u8>, text: &[u8]) -> Option<usize> {
+    let mut quick = Quick {
+        text,
+        out,
+        is_line: true,
+    };
+    let mut at = quick.top_value(0)?;
+    if quick.ends(&mut at).is_some() {
+        return Some(at);
+    }
+    (text[at] == b'\n').then_some(at + 1)
 }
 
 /// Appends each element of the array that `text` holds, each after `before_each`; gives their number.
@@ -33,239 +62,215 @@ pub(super) fn elements(
     text: &[u8],
     before_each: &mut impl FnMut(&mut Vec<u8>),
 ) -> Option<u64> {
-    let mut quick = Quick { text, at: 0, out };
-    quick.take(b'[')?;
+    let mut quick = Quick {
+        text,
+        out,
+        is_line: false,
+    };
+    let mut at = 0;
+    quick.take(&mut at, b'[')?;
     let mut count = 0;
-    if quick.next() != Some(b']') {
+    if quick.next(&mut at)? == b']' {
+        at += 1;
+    } else {
         loop {
             before_each(quick.out);
-            quick.value(0)?;
+            at = quick.top_value(at)?;
             count += 1;
-            if !quick.goes_on(b']')? {
+            if !quick.goes_on(&mut at, b']')? {
                 break;
             }
         }
-    } else {
-        quick.at += 1;
     }
-    quick.ends()?;
+    quick.ends(&mut at)?;
     Some(count)
 }
 
 impl<'t> Quick<'t, '_> {
-    fn value(&mut self, depth: u32) -> Option<()> {
-        match self.next()? {
-            b'"' => self.string(),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.word(b"true", |out| write::bool(out, true)),
-            b'f' => self.word(b"false", |out| write::bool(out, false)),
-            b'n' => self.word(b"null", write::nil),
-            _ => None,
+    /// Appends the value at `at`, and gives where it ends.
+    fn top_value(&mut self, at: usize) -> Option<usize> {
+        let end = self.out.len();
+        let place = self.value(Place { at, end }, 0)?;
+        self.out.truncate(place.end);
+        Some(place.at)
+    }
+
+    #[inline(never)]
+    fn value(&mut self, mut place: Place, depth: u32) -> Option<Place> {
+        match self.next(&mut place.at)? {
+            b'"' => self.any_string(place),
+            b'{' => self.object(place, depth),
+            b'[' => self.array(place, depth),
+            b'-' | b'0'..=b'9' => self.any_number(place),
+            _ => self.word(&mut place).then_some(place),
         }
     }
 
-    fn object(&mut self, depth: u32) -> Option<()> {
-        let head = self.open(depth)?;
+    fn object(&mut self, place: Place, depth: u32) -> Option<Place> {
+        let (head, mut place) = self.open(place, depth)?;
         let mut count = 0;
-        if self.next()? == b'}' {
-            self.at += 1;
+        if self.next(&mut place.at)? == b'}' {
+            place.at += 1;
         } else {
             loop {
-                if self.next()? != b'"' {
+                if self.next(&mut place.at)? != b'"' {
                     return None;
                 }
-                self.string()?;
-                self.take(b':')?;
-                self.value(depth + 1)?;
+                if !self.short_string(&mut place) {
+                    place = self.any_string(place)?;
+                }
+                self.take(&mut place.at, b':')?;
+                if !self.common(&mut place) {
+                    place = self.value(place, depth + 1)?;
+                }
                 count += 1;
-                if !self.goes_on(b'}')? {
+                if !self.goes_on(&mut place.at, b'}')? {
                     break;
                 }
             }
         }
-        fill_head(self.out, head, |head| write::map_head(head, count));
-        Some(())
+        if let Some(marker) = short_marker(0x80, count, 15) {
+            self.out[head] = marker;
+            return Some(place);
+        }
+        Some(self.close(place, head, |out| write::map_head(out, count)))
     }
 
-    fn array(&mut self, depth: u32) -> Option<()> {
-        let head = self.open(depth)?;
+    fn array(&mut self, place: Place, depth: u32) -> Option<Place> {
+        let (head, mut place) = self.open(place, depth)?;
         let mut count = 0;
-        if self.next()? == b']' {
-            self.at += 1;
+        if self.next(&mut place.at)? == b']' {
+            place.at += 1;
         } else {
             loop {
-                self.value(depth + 1)?;
+                if !self.common(&mut place) {
+                    place = self.value(place, depth + 1)?;
+                }
                 count += 1;
-                if !self.goes_on(b']')? {
+                if !self.goes_on(&mut place.at, b']')? {
                     break;
                 }
             }
         }
-        fill_head(self.out, head, |head| write::array_head(head, count));
-        Some(())
+        if let Some(marker) = short_marker(0x90, count, 15) {
+            self.out[head] = marker;
+            return Some(place);
+        }
+        Some(self.close(place, head, |out| write::array_head(out, count)))
     }
 
-    /// Passes over the bracket; gives where the head goes.
-    fn open(&mut self, depth: u32) -> Option<usize> {
+    /// Passes over the bracket; gives where the head goes, and the place behind.
+    fn open(&mut self, mut place: Place, depth: u32) -> Option<(usize, Place)> {
         if depth >= JSON_DEPTH_MAX {
             return None;
         }
-        self.at += 1;
-        Some(reserve_head(self.out))
+        let head = place.end;
+        place.at += 1;
+        place.byte(self.out, 0);
+        Some((head, place))
     }
 
-    #[inline]
-    fn string(&mut self) -> Option<()> {
-        self.at += 1;
-        let rest = &self.text[self.at..];
-        let plain = prefix_len(rest, |word| needs_escape(word) | word & HIGH_BITS);
-        if *rest.get(plain)? != b'"' {
-            return self.unusual_string();
-        }
-        write::str(self.out, &rest[..plain]);
-        self.at += plain + 1;
-        Some(())
-    }
-
-    /// A string with escapes or characters beyond ASCII.
+    /// Puts a long head to where room was left.
     #[inline(never)]
-    fn unusual_string(&mut self) -> Option<()> {
-        let mut unescaped = Vec::new();
-        loop {
-            let rest = &self.text[self.at..];
-            let clean = prefix_len(rest, needs_escape);
-            let (part, rest) = (&rest[..clean], &rest[clean..]);
-            let special = *rest.first()?;
-            self.at += clean + 1;
-            if special == b'"' && unescaped.is_empty() {
-                std::str::from_utf8(part).ok()?;
-                write::str(self.out, part);
-                return Some(());
+    fn close(&mut self, mut place: Place, head: usize, write: impl FnOnce(&mut Vec<u8>)) -> Place {
+        place.end = append(self.out, place.end, |out| fill_head(out, head, write));
+        place
+    }
+
+    /// Reads what most values are, and says whether it did: strings without escapes below 256 bytes,
+    /// words, and
+    /// numbers of few digits.
+    // Not optimised, what is inlined would make the frames of the recursion large.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn common(&mut self, place: &mut Place) -> bool {
+        let mut at = place.at;
+        match self.next(&mut at) {
+            Some(b'"') => {
+                place.at = at;
+                self.short_string(place) || self.medium_string(place)
             }
-            unescaped.extend_from_slice(part);
-            match special {
-                b'"' => break,
-                b'\\' => self.escape(&mut unescaped)?,
-                _ => return None,
+            Some(b'-' | b'0'..=b'9') => {
+                let Some((number, len)) = number::short(&self.text[at..]) else {
+                    return false;
+                };
+                place.at = at + len;
+                place.end += number.write(room(self.out, place.end));
+                true
             }
-        }
-        std::str::from_utf8(&unescaped).ok()?;
-        write::str(self.out, &unescaped);
-        Some(())
-    }
-
-    /// What follows a backslash.
-    fn escape(&mut self, unescaped: &mut Vec<u8>) -> Option<()> {
-        let letter = *self.text.get(self.at)?;
-        self.at += 1;
-        unescaped.push(match letter {
-            b'"' | b'\\' | b'/' => letter,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
-                let digits: &[u8; 4] = self.text[self.at..].first_chunk()?;
-                self.at += digits.len();
-                let code = digits.iter().try_fold(0, |code, digit| {
-                    Some(code << 4 | char::from(*digit).to_digit(16)?)
-                })?;
-                // A surrogate is none.
-                let character = char::from_u32(code)?;
-                unescaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                return Some(());
+            Some(b't' | b'f' | b'n') => {
+                place.at = at;
+                self.word(place)
             }
-            _ => return None,
-        });
-        Some(())
+            _ => false,
+        }
     }
 
-    fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        let is_negative = self.text[start] == b'-';
-        self.at += usize::from(is_negative);
-        let digits = self.digits()?;
-        if digits.len() > DIGITS_MAX || digits.len() > 1 && digits[0] == b'0' {
-            return None;
-        }
-        if matches!(self.text.get(self.at), Some(b'.' | b'e' | b'E')) {
-            return self.float(start);
-        }
-        let value = digits
-            .iter()
-            .fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
-        if is_negative && value == 0 {
-            return None;
-        }
-        write::int(self.out, if is_negative { -value } else { value });
-        Some(())
-    }
-
-    /// The rest of a number that began at `start` and has a fraction or an exponent.
-    fn float(&mut self, start: usize) -> Option<()> {
-        if self.text[self.at] == b'.' {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.text.get(self.at) {
-            self.at += 1;
-            let is_signed = matches!(self.text.get(self.at), Some(b'+' | b'-'));
-            self.at += usize::from(is_signed);
-            self.digits()?;
-        }
-        let text = std::str::from_utf8(&self.text[start..self.at]).ok()?;
-        let value: f64 = text.parse().ok()?;
-        value.is_finite().then(|| write::float(self.out, value))
-    }
-
-    /// Passes over digits; there must be one at least.
-    fn digits(&mut self) -> Option<&'t [u8]> {
-        let rest = &self.text[self.at..];
-        let is_digit = |byte: &u8| byte.is_ascii_digit();
-        let len = rest.iter().take_while(|byte| is_digit(byte)).count();
-        self.at += len;
-        (len > 0).then(|| &rest[..len])
-    }
-
-    fn word(&mut self, word: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Option<()> {
-        self.text[self.at..].starts_with(word).then(|| {
-            self.at += word.len();
-            write(self.out);
-        })
+    #[inline(always)]
+    fn word(&mut self, place: &mut Place) -> bool {
+        let (marker, len) = match self.text[place.at..] {
+            [b't', b'r', b'u', b'e', ..] => (0xc3, 4),
+            [b'f', b'a', b'l', b's', b'e', ..] => (0xc2, 5),
+            [b'n', b'u', b'l', b'l', ..] => (0xc0, 4),
+            _ => return false,
+        };
+        place.at += len;
+        place.byte(self.out, marker);
+        true
     }
 
     /// Whether a comma follows, or what closes.
-    #[inline]
-    fn goes_on(&mut self, closing: u8) -> Option<bool> {
-        let found = self.next()?;
-        self.at += 1;
+    #[inline(always)]
+    fn goes_on(&self, at: &mut usize, closing: u8) -> Option<bool> {
+        let found = self.next(at)?;
+        *at += 1;
         match found {
             b',' => Some(true),
             _ => (found == closing).then_some(false),
         }
     }
 
-    #[inline]
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.next()? == byte).then(|| self.at += 1)
+    #[inline(always)]
+    fn take(&self, at: &mut usize, byte: u8) -> Option<()> {
+        (self.next(at)? == byte).then(|| *at += 1)
     }
 
     /// The next byte that is no white space, not passed over.
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
+    #[inline(always)]
+    fn next(&self, at: &mut usize) -> Option<u8> {
         loop {
-            let byte = *self.text.get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+            let byte = *self.text.get(*at)?;
+            if byte > b' ' {
                 return Some(byte);
             }
-            self.at += 1;
+            if !self.is_space(byte) {
+                return None;
+            }
+            *at += 1;
         }
     }
 
-    fn ends(&mut self) -> Option<()> {
-        self.next().is_none().then_some(())
+    fn is_space(&self, byte: u8) -> bool {
+        matches!(byte, b' ' | b'\t' | b'\r') || byte == b'\n' && !self.is_line
+    }
+
+    /// Whether nothing follows but white space, which is passed over.
+    fn ends(&self, at: &mut usize) -> Option<()> {
+        (self.next(at).is_none() && *at == self.text.len()).then_some(())
+    }
+}
+
+/// The marker that has a length in itself.
+#[inline(always)]
+fn short_marker(marker: u8, len: usize, len_max: usize) -> Option<u8> {
+    let len = u8::try_from(len).ok().filter(|_| len <= len_max)?;
+    Some(marker | len)
+}
+
+impl Place {
+    #[inline(always)]
+    fn byte(&mut self, out: &mut Vec<u8>, byte: u8) {
+        let [room] = room(out, self.end);
+        *room = byte;
+        self.end += 1;
     }
 }

@@ -2,7 +2,7 @@
 //! at a time, and more are copied than there are.
 
 use super::room::{append, room, room_of};
-use super::words::{HIGH_BITS, needs_escape, prefix_len};
+use super::words::{HIGH_BITS, mark, needs_escape, prefix_len};
 
 /// What fits a lane of [`SHORT`] bytes: strings whose length is in their marker.
 const SHORT_MAX: usize = SHORT - 1;
@@ -146,13 +146,6 @@ impl Marks {
     fn are_none(&self) -> bool {
         self.0.iter().fold(0, |all, marks| all | marks) == 0
     }
-}
-
-/// All ones for a byte that needs an escape or is not ASCII. Signed, the latter are below the space.
-#[inline(always)]
-fn mark(byte: u8) -> u8 {
-    let is_marked = (byte.cast_signed() < 0x20) | (byte == b'"') | (byte == b'\\');
-    if is_marked { 0xff } else { 0 }
 }
 
 #[inline]

@@ -59,3 +59,37 @@ pub(in crate::msgpack) fn needs_escape(word: u64) -> u64 {
 fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(LOW_BITS) & !word
 }
+
+/// Bytes that [`plain_len`] looks at.
+pub(in crate::msgpack) const PAIR: usize = 16;
+
+/// How many bytes come before the first that is a quote, a backslash, a control character or not ASCII.
+#[inline(always)]
+pub(in crate::msgpack) fn plain_len(bytes: &[u8; PAIR]) -> usize {
+    let (words, _) = bytes.as_chunks();
+    let [low, high] = [words[0], words[1]];
+    let low = u128::from(not_plain(u64::from_le_bytes(low)));
+    let high = u128::from(not_plain(u64::from_le_bytes(high)));
+    (low | high << 64).trailing_zeros() as usize / 8
+}
+
+/// Whether [`plain_len`] is all. Without a branch inside, so that the compiler makes a vector of it.
+#[inline(always)]
+pub(in crate::msgpack) fn is_plain(bytes: &[u8; PAIR]) -> bool {
+    bytes.iter().fold(0, |marks, byte| marks | mark(*byte)) == 0
+}
+
+/// All ones for a byte that needs an escape or is not ASCII. Signed, the latter are below the space.
+#[inline(always)]
+pub(in crate::msgpack) fn mark(byte: u8) -> u8 {
+    let is_marked = (byte.cast_signed() < 0x20) | (byte == b'"') | (byte == b'\\');
+    if is_marked { 0xff } else { 0 }
+}
+
+/// [`needs_escape`] and bytes beyond ASCII, in fewer steps: those need not be told from zero bytes.
+#[inline(always)]
+fn not_plain(word: u64) -> u64 {
+    let below = |bound: u64| word.wrapping_sub(LOW_BITS * bound);
+    let equal = |byte: u64| (word ^ (LOW_BITS * byte)).wrapping_sub(LOW_BITS);
+    (word | below(0x20) | equal(u64::from(b'"')) | equal(u64::from(b'\\'))) & HIGH_BITS
+}
