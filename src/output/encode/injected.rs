@@ -19,18 +19,34 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Looks through the names of the map that `record` is.
+    /// Looks through the names of the map that `record` begins with.
     pub(super) fn of(record: &[u8]) -> Result<Self, Error> {
         let mut own = Self::default();
-        each_pair(record, |name, _| {
-            match Cursor::new(name).read()?.as_str() {
-                Some(name) if name == TIME.as_bytes() => own.time = true,
-                Some(name) if name == TAG.as_bytes() => own.tag = true,
-                _ => {}
-            }
-            Ok(())
-        })?;
+        let mut cursor = Cursor::new(record);
+        let Value::Map(count) = cursor.read()? else {
+            return Ok(own);
+        };
+        for _ in 0..count {
+            own.note(cursor);
+            cursor.skip_many(2)?;
+        }
         Ok(own)
+    }
+
+    /// Notes the name that comes next if it is one of ours. All but none are told by their first bytes.
+    #[inline]
+    fn note(&mut self, mut next: Cursor<'_>) {
+        match next.rest() {
+            [0xa4, b't', b'i', b'm', b'e', ..] => self.time = true,
+            [0xa3, b't', b'a', b'g', ..] => self.tag = true,
+            // A longer head than it needs.
+            [0xd9..=0xdb, ..] => {
+                let name = next.read().ok().and_then(Value::as_text);
+                self.time |= name == Some(TIME);
+                self.tag |= name == Some(TAG);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -89,6 +105,41 @@ fn whole_second(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_found_whatever_their_head() {
+        let heads = |name: &str| {
+            let size = u8::try_from(name.len()).unwrap();
+            [
+                vec![0xa0 | size],
+                vec![0xd9, size],
+                vec![0xda, 0, size],
+                vec![0xdb, 0, 0, 0, size],
+            ]
+        };
+        for (name, time, tag) in [
+            ("time", true, false),
+            ("tag", false, true),
+            ("tame", false, false),
+            ("times", false, false),
+            ("ta", false, false),
+        ] {
+            for head in heads(name) {
+                let record = [
+                    b"\x82\xa1a\x81\xa4time\x01",
+                    &head[..],
+                    name.as_bytes(),
+                    b"\x01",
+                ];
+                assert_eq!(
+                    Own::of(&record.concat()),
+                    Ok(Own { time, tag }),
+                    "{head:x?}"
+                );
+            }
+        }
+        assert!(Own::of(b"\x82\xa3tag\x01").is_err());
+    }
 
     #[test]
     fn times_have_nine_digits_whether_they_were_kept_or_not() {
