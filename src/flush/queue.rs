@@ -1,9 +1,7 @@
 //! What one destination still owes: chunks that are ready, chunks that wait for their retry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-use forebay_storage::ChunkId;
 
 use super::breaker::{Attempt, Breaker};
 use super::decision::DestinationPolicy;
@@ -12,22 +10,16 @@ use super::outcome::FailureScope;
 /// The order in which chunks of a route were queued; older first.
 pub(super) type Serial = u64;
 
-/// A chunk that failed and waits.
-#[derive(Debug)]
-struct Waiting {
-    chunk: ChunkId,
-    scope: FailureScope,
-}
-
-/// The queue of one destination. Times are monotonic; each call costs O(log n).
+/// The queue of one destination, which knows chunks by their serials. Times are monotonic; each call costs O(log n).
 #[derive(Debug)]
 pub(super) struct DestinationQueue {
     pub(super) policy: DestinationPolicy,
     /// Chunks not settled, whatever state they are in.
     pub(super) owed_count: usize,
     breaker: Breaker,
-    ready: BTreeMap<Serial, ChunkId>,
-    waiting: BTreeMap<(Duration, Serial), Waiting>,
+    ready: BTreeSet<Serial>,
+    /// Those that failed, by when they are due.
+    waiting: BTreeMap<(Duration, Serial), FailureScope>,
     /// A chunk that somebody asked for: once it is ready it goes before older ones.
     preferred: Option<Serial>,
     in_flight_count: usize,
@@ -36,7 +28,7 @@ pub(super) struct DestinationQueue {
 /// A chunk that is to be delivered now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Next {
-    pub(super) chunk: ChunkId,
+    pub(super) serial: Serial,
     pub(super) is_probe: bool,
 }
 
@@ -46,7 +38,7 @@ impl DestinationQueue {
             policy,
             owed_count: 0,
             breaker: Breaker::new(),
-            ready: BTreeMap::new(),
+            ready: BTreeSet::new(),
             waiting: BTreeMap::new(),
             preferred: None,
             in_flight_count: 0,
@@ -63,9 +55,8 @@ impl DestinationQueue {
     }
 
     /// The chunk that has been ready for longest.
-    pub(super) fn oldest_ready(&self) -> Option<(Serial, ChunkId)> {
-        let (serial, chunk) = self.ready.first_key_value()?;
-        Some((*serial, *chunk))
+    pub(super) fn oldest_ready(&self) -> Option<Serial> {
+        self.ready.first().copied()
     }
 
     /// When the next probe may start, while the breaker is open.
@@ -77,19 +68,13 @@ impl DestinationQueue {
         self.in_flight_count
     }
 
-    pub(super) fn push(&mut self, serial: Serial, chunk: ChunkId) {
-        self.ready.insert(serial, chunk);
+    pub(super) fn push(&mut self, serial: Serial) {
+        self.ready.insert(serial);
     }
 
     /// Has the chunk wait until `at`.
-    pub(super) fn push_waiting(
-        &mut self,
-        at: Duration,
-        serial: Serial,
-        chunk: ChunkId,
-        scope: FailureScope,
-    ) {
-        self.waiting.insert((at, serial), Waiting { chunk, scope });
+    pub(super) fn push_waiting(&mut self, at: Duration, serial: Serial, scope: FailureScope) {
+        self.waiting.insert((at, serial), scope);
     }
 
     /// Takes the chunk that is to be delivered now, and counts it as in flight.
@@ -99,8 +84,8 @@ impl DestinationQueue {
             return None;
         }
         let next = if self.breaker.is_closed() {
-            self.pop_ready().map(|chunk| Next {
-                chunk,
+            self.pop_ready().map(|serial| Next {
+                serial,
                 is_probe: false,
             })
         } else if self.breaker.may_probe(now) {
@@ -172,17 +157,16 @@ impl DestinationQueue {
         let is_due = self.breaker.probe_now(now);
         let waiting = std::mem::take(&mut self.waiting);
         let has_waited = is_due || !waiting.is_empty();
-        let ready = waiting.into_iter();
-        self.ready
-            .extend(ready.map(|((_, serial), waiting)| (serial, waiting.chunk)));
+        let ready = waiting.into_keys().map(|(_, serial)| serial);
+        self.ready.extend(ready);
         has_waited
     }
 
     /// The chunk that was asked for, or else the oldest.
-    fn pop_ready(&mut self) -> Option<ChunkId> {
+    fn pop_ready(&mut self) -> Option<Serial> {
         let preferred = self.preferred.take();
-        let preferred = preferred.and_then(|serial| self.ready.remove(&serial));
-        preferred.or_else(|| Some(self.ready.pop_first()?.1))
+        let preferred = preferred.filter(|serial| self.ready.remove(serial));
+        preferred.or_else(|| self.ready.pop_first())
     }
 
     fn wake(&mut self, now: Duration) {
@@ -191,29 +175,30 @@ impl DestinationQueue {
             if at > now {
                 return;
             }
-            self.ready.insert(serial, first.remove().chunk);
+            first.remove();
+            self.ready.insert(serial);
         }
     }
 
     /// The oldest chunk that is ready, or else the one whose retry is due first.
     fn pop_probe(&mut self) -> Option<Next> {
-        let chunk = match self.pop_ready() {
-            Some(chunk) => chunk,
-            None => self.waiting.pop_first()?.1.chunk,
+        let serial = match self.pop_ready() {
+            Some(serial) => serial,
+            None => self.waiting.pop_first()?.0.1,
         };
         self.breaker.probe();
         Some(Next {
-            chunk,
+            serial,
             is_probe: true,
         })
     }
 
     fn release(&mut self) {
-        for ((at, serial), waiting) in std::mem::take(&mut self.waiting) {
-            if waiting.scope == FailureScope::Chunk {
-                self.waiting.insert((at, serial), waiting);
+        for ((at, serial), scope) in std::mem::take(&mut self.waiting) {
+            if scope == FailureScope::Chunk {
+                self.waiting.insert((at, serial), scope);
             } else {
-                self.ready.insert(serial, waiting.chunk);
+                self.ready.insert(serial);
             }
         }
     }

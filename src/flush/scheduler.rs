@@ -28,7 +28,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use books::{Debt, DebtState, InFlight, Rest, SealTimers, Tracked, TrackedQueued};
+use books::{Debt, DebtState, Failures, InFlight, Rest, SealTimers, Tracked, TrackedQueued};
 use operator::Stopped;
 pub use operator::Unburied;
 
@@ -173,7 +173,7 @@ impl Scheduler {
             lane,
             owed_since: now.monotonic,
             debts: debts.collect(),
-            expiry,
+            expiry: expiry.map(Box::new),
             is_expired: false,
         };
         let states: Vec<_> = tracked
@@ -363,7 +363,8 @@ impl Scheduler {
     /// The oldest chunk that is ready and waits for the end of an outage, and when it is overdue.
     fn overdue(&self, destination: usize) -> Option<(Duration, Serial, ChunkId)> {
         self.secondary_after?;
-        let (serial, chunk) = self.queues[destination].oldest_ready()?;
+        let serial = self.queues[destination].oldest_ready()?;
+        let chunk = *self.order.get(&serial)?;
         Some((self.overdue_at(chunk, destination)?, serial, chunk))
     }
 
@@ -382,6 +383,7 @@ impl Scheduler {
             return None;
         }
         let next = self.queues[index].pop(now.monotonic)?;
+        let chunk = self.order[&next.serial];
         let (destination, via) = if index < self.destination_count {
             (index, Via::Primary)
         } else {
@@ -396,21 +398,21 @@ impl Scheduler {
             is_probe: next.is_probe,
         };
         let in_flight = InFlight {
-            chunk: next.chunk,
+            chunk,
             destination,
             via,
             attempt,
             take_back,
         };
         self.deliveries.insert(delivery, in_flight);
-        let debt = self.debt(next.chunk, destination);
+        let debt = self.debt(chunk, destination);
         let (failure_count, records) = debt.map_or((0, None), |debt| {
             debt.state = DebtState::InFlight { delivery };
             (debt.attempt_count(), debt.remainder.offered())
         });
         Some(Decision::Deliver {
             delivery,
-            chunk: next.chunk,
+            chunk,
             destination,
             failure_count,
             via,
@@ -428,20 +430,19 @@ fn debt(now: Now, event_count: u64, owed: Owed) -> Debt {
         let failing_ns = now.unix_ns.saturating_sub(retry.first_failure_ns);
         ns(now.monotonic).saturating_sub(failing_ns.max(0))
     });
-    Debt {
-        destination,
-        state: DebtState::Pending {
-            waiting_until: retry.as_ref().and_then(|retry| resume_at(now, retry)),
-        },
-        via: Via::Primary,
-        remainder: Rest::new(event_count, left),
+    let state = DebtState::Pending {
+        waiting_until: retry.as_ref().and_then(|retry| resume_at(now, retry)),
+    };
+    let debt = Debt::new(destination, state, Rest::new(event_count, left));
+    if retry.is_none() {
+        return debt;
+    }
+    debt.having_failed(Failures {
         failing_since_ns,
         first_failure_ns: retry.as_ref().map(|retry| retry.first_failure_ns),
-        retry: retry.map(Box::new),
-        earlier_failure_count: 0,
-        chunk_failure_count: 0,
-        failure_count_at_switch: 0,
-    }
+        retry,
+        ..Failures::default()
+    })
 }
 
 /// How long until something that began at `since_ns` has lasted for `lasts`, never more than that:

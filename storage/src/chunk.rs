@@ -22,6 +22,7 @@ use crate::observer::{ChunkInfo, Phase, SlotInfo};
 use crate::reader::Frame;
 use crate::receipt::Progress;
 use crate::route::{RouteInner, RouteOptions, RouteTotals};
+use crate::slots::Slots;
 use crate::sync::{Mutex, lock};
 
 mod append;
@@ -42,8 +43,8 @@ pub(crate) struct Chunk {
     pub(crate) options: Arc<RouteOptions>,
     pub(crate) header: Header,
     pub(crate) meta: Arc<ChunkMeta>,
-    seed: Seed,
-    writer: Mutex<Writer>,
+    /// `None` once it takes no more appends: of very many chunks most do not.
+    writer: Mutex<Option<Box<Writer>>>,
     state: Mutex<State>,
     pub(crate) notices: Notices,
 }
@@ -66,7 +67,7 @@ enum WriterStatus {
     /// The file does not exist yet.
     Unborn,
     Open,
-    /// It takes no more appends.
+    /// It takes no more appends, and is about to have no writer.
     Closed,
 }
 
@@ -125,17 +126,12 @@ impl Contents {
 struct State {
     phase: Phase,
     contents: Contents,
-    /// What is on the medium for certain. Equals what a failed sync leaves.
-    durable: Contents,
-    /// Counts writes of any kind; a sync covers those it began after.
-    version: u64,
-    synced_version: u64,
+    /// `None` once all is synced, and nothing may be appended.
+    syncing: Option<Box<Syncing>>,
     /// Whether the chunk is in the committer's queue.
     is_dirty: bool,
     /// Whether the directory entry is on the medium for certain.
     is_entry_durable: bool,
-    /// The count of failed directory syncs before the file was created.
-    entry_epoch: u64,
     /// A sync failed: the file is never synced again.
     is_latched: bool,
     /// Whether event times were lost by a restart.
@@ -145,12 +141,37 @@ struct State {
     /// Unread bytes lie behind the data: the file must not be cut.
     has_remains: bool,
     sealed: Option<(i64, SealReason)>,
-    slots: Vec<SlotInfo>,
+    slots: Slots,
     file_len: u64,
+}
+
+/// How far what was written is on the medium.
+#[derive(Debug)]
+struct Syncing {
+    /// What is there for certain. Equals what a failed sync leaves.
+    durable: Contents,
+    /// Counts writes of any kind; a sync covers those it began after.
+    version: u64,
+    synced_version: u64,
+    /// The count of failed directory syncs before the file was created.
+    entry_epoch: u64,
     /// Kept while anything is to be synced.
     lease: Option<Arc<Lease>>,
-    /// Who waits for its appends; `None` once all are durable and there will be no more.
+    /// Who waits for its appends; `None` if there are none any more.
     progress: Option<Arc<Progress>>,
+}
+
+impl Syncing {
+    fn since(durable: Contents) -> Syncing {
+        Syncing {
+            durable,
+            version: 0,
+            synced_version: 0,
+            entry_epoch: 0,
+            lease: None,
+            progress: None,
+        }
+    }
 }
 
 /// How a chunk that recovery found begins its new life.
@@ -158,7 +179,7 @@ pub(crate) struct Found {
     pub(crate) phase: Phase,
     pub(crate) contents: Contents,
     pub(crate) sealed: Option<(i64, SealReason)>,
-    pub(crate) slots: Vec<SlotInfo>,
+    pub(crate) slots: Slots,
     pub(crate) file_len: u64,
 }
 
@@ -184,17 +205,17 @@ impl Chunk {
             phase: Phase::Staged,
             contents,
             sealed: None,
-            slots: vec![owed; meta.destinations.len()],
+            slots: meta.destinations.iter().map(|_| owed).collect(),
             file_len: 0,
         };
         let chunk = Chunk::new(route, header, Arc::new(meta), found);
-        *lock(&chunk.writer) = Writer {
+        *lock(&chunk.writer) = Some(Box::new(Writer {
             status: WriterStatus::Unborn,
             head_bytes,
             end: contents.end,
             last_copy: None,
             file_len: 0,
-        };
+        }));
         lock(&chunk.state).is_entry_durable = false;
         Some(chunk)
     }
@@ -207,22 +228,18 @@ impl Chunk {
         found: Found,
     ) -> Chunk {
         let is_staged = found.phase == Phase::Staged;
-        let status = if is_staged {
-            WriterStatus::Open
-        } else {
-            WriterStatus::Closed
-        };
-        let writer = Writer {
-            status,
-            head_bytes: Vec::new(),
-            end: found.contents.end,
-            last_copy: None,
-            file_len: found.file_len,
-        };
+        let writer = is_staged.then(|| {
+            Box::new(Writer {
+                status: WriterStatus::Open,
+                head_bytes: Vec::new(),
+                end: found.contents.end,
+                last_copy: None,
+                file_len: found.file_len,
+            })
+        });
         Chunk {
             route: Arc::clone(route),
             options: route.options(),
-            seed: Seed::new(header.id),
             header,
             meta,
             writer: Mutex::new(writer),
@@ -233,6 +250,11 @@ impl Chunk {
 
     pub(crate) fn id(&self) -> ChunkId {
         self.header.id
+    }
+
+    /// What every checksum in its file starts with. Made anew, as its path is.
+    fn seed(&self) -> Seed {
+        Seed::new(self.id())
     }
 
     /// Where its file is. Made anew: of the chunks that wait, few need it soon.
@@ -302,7 +324,11 @@ impl Chunk {
     /// Whether it keeps track of who waits for its appends.
     #[cfg(test)]
     pub(crate) fn has_waiters_book(&self) -> bool {
-        lock(&self.state).progress.is_some()
+        let state = lock(&self.state);
+        state
+            .syncing
+            .as_ref()
+            .is_some_and(|syncing| syncing.progress.is_some())
     }
 
     /// Makes sure that bytes behind the data are not cut off.
@@ -325,8 +351,8 @@ impl Chunk {
 
     /// The open file: the one kept for the next sync, or one from the set of open files.
     fn lease(&self) -> Result<Arc<Lease>, StoreIoError> {
-        if let Some(lease) = &lock(&self.state).lease {
-            return Ok(Arc::clone(lease));
+        if let Some(lease) = lock(&self.state).lease() {
+            return Ok(lease);
         }
         let shared = &self.route.shared;
         self.lease_with(|| shared.fs.open(&self.path(), Access::ReadWrite))
@@ -346,12 +372,12 @@ impl Chunk {
     /// Notes that something was written through `lease`; `change` is applied in the same step.
     fn wrote(self: &Arc<Chunk>, lease: Arc<Lease>, change: impl FnOnce(&mut State)) {
         let mut state = lock(&self.state);
+        state.syncing().version += 1;
         change(&mut state);
-        state.version += 1;
         if state.is_latched || state.phase == Phase::Purged {
             return;
         }
-        state.lease = Some(lease);
+        state.syncing().lease = Some(lease);
         let was_dirty = std::mem::replace(&mut state.is_dirty, true);
         drop(state);
         if !was_dirty {
@@ -365,12 +391,15 @@ impl State {
         State {
             phase: found.phase,
             contents: found.contents,
-            durable: found.contents,
-            version: 0,
-            synced_version: 0,
+            // Before the first append: the sync that covers it may be over before its receipt is made.
+            syncing: is_staged.then(|| {
+                Box::new(Syncing {
+                    progress: Some(Arc::default()),
+                    ..Syncing::since(found.contents)
+                })
+            }),
             is_dirty: false,
             is_entry_durable: true,
-            entry_epoch: 0,
             is_latched: false,
             is_time_unknown: is_staged && found.contents.frame_count > 0,
             is_evidence: false,
@@ -378,9 +407,33 @@ impl State {
             sealed: found.sealed,
             slots: found.slots,
             file_len: found.file_len,
-            lease: None,
-            progress: is_staged.then(Arc::default),
         }
+    }
+
+    /// To be called before something is changed that is to be synced: what it finds is durable.
+    fn syncing(&mut self) -> &mut Syncing {
+        let durable = self.contents;
+        self.syncing
+            .get_or_insert_with(|| Box::new(Syncing::since(durable)))
+    }
+
+    /// What is on the medium for certain, if the directory entry is.
+    fn durable(&self) -> Contents {
+        let syncing = self.syncing.as_ref();
+        syncing.map_or(self.contents, |syncing| syncing.durable)
+    }
+
+    fn is_synced(&self) -> bool {
+        let syncing = self.syncing.as_ref();
+        syncing.is_none_or(|syncing| syncing.version == syncing.synced_version)
+    }
+
+    fn lease(&self) -> Option<Arc<Lease>> {
+        self.syncing.as_ref()?.lease.clone()
+    }
+
+    fn progress(&self) -> Option<&Arc<Progress>> {
+        self.syncing.as_ref()?.progress.as_ref()
     }
 
     fn time_range_ns(&self) -> Option<(i64, i64)> {

@@ -54,6 +54,7 @@ mod receipt;
 pub mod recovery;
 mod removals;
 mod route;
+mod slots;
 mod space;
 mod stats;
 mod store;
@@ -77,6 +78,7 @@ pub use recovery::{Recovered, inspect_dir};
 pub use route::{
     Append, Appended, AppendedRun, Durability, Route, RouteOptions, RouteTotals, SeparateChunk,
 };
+pub use slots::Slots;
 pub use stats::StoreStats;
 pub use store::{
     DEAD_DIR, LOCK_FILE, MonotonicClock, QUARANTINE_DIR, ROUTES_DIR, Store, StoreOptions,

@@ -9,6 +9,7 @@ use crate::id::ChunkId;
 use crate::key::ChunkKey;
 use crate::meta::{ChunkMeta, DeadNote};
 use crate::reader::Reader;
+use crate::slots::Slots;
 use crate::walk::DamageKind;
 
 /// Where a chunk is in its life.
@@ -34,7 +35,7 @@ pub struct ChunkInfo {
     /// Where it is in its life.
     pub phase: Phase,
     /// What it owes, in the order of `meta.destinations`.
-    pub slots: Vec<SlotInfo>,
+    pub slots: Slots,
     /// When it was created, Unix nanoseconds.
     pub created_ns: i64,
     /// When and why it was sealed, Unix nanoseconds; `None` while it is staged.

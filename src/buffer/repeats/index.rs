@@ -63,7 +63,7 @@ impl<R: Promise> Index<R> {
             seed,
             entries: Ring::new(piece_count_max),
             by_batch: Table::default(),
-            chunks: Chunks::default(),
+            chunks: Chunks::new(seed),
             unresolved: Runs::new(),
             piece_count: 0,
         }

@@ -1,5 +1,7 @@
 //! What the scheduler knows of its chunks, and how it is kept consistent with the queues.
 
+use std::ops::{Deref, DerefMut};
+use std::slice;
 use std::time::Duration;
 
 use forebay_storage::ChunkId;
@@ -27,8 +29,9 @@ pub(super) struct TrackedQueued {
     pub(super) serial: Serial,
     pub(super) lane: Option<Lane>,
     pub(super) owed_since: Duration,
-    pub(super) debts: Vec<Debt>,
-    pub(super) expiry: Option<TimerKey<Duration>>,
+    pub(super) debts: Debts,
+    /// Apart: few routes let chunks expire.
+    pub(super) expiry: Option<Box<TimerKey<Duration>>>,
     pub(super) is_expired: bool,
 }
 
@@ -46,8 +49,21 @@ pub(super) struct Debt {
     pub(super) state: DebtState,
     pub(super) via: Via,
     pub(super) remainder: Rest,
-    /// Apart, like all that only a failure needs: most chunks never fail.
-    pub(super) retry: Option<Box<RetryState>>,
+    /// Apart: most chunks never fail.
+    failures: Option<Box<Failures>>,
+}
+
+/// What a queued chunk owes, to each destination that it is owed to: to one, most of the time.
+#[derive(Debug)]
+pub(super) enum Debts {
+    One(Debt),
+    Many(Vec<Debt>),
+}
+
+/// What only a failure needs.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    pub(super) retry: Option<RetryState>,
     /// When its first attempt failed, in nanoseconds by the monotonic clock (before its zero if an
     /// earlier run failed): the wall clock may jump by more than a chunk's time.
     pub(super) failing_since_ns: Option<i64>,
@@ -99,10 +115,42 @@ pub(super) struct InFlight {
 }
 
 impl Debt {
+    pub(super) fn new(destination: usize, state: DebtState, remainder: Rest) -> Self {
+        Self {
+            destination,
+            state,
+            via: Via::Primary,
+            remainder,
+            failures: None,
+        }
+    }
+
+    /// With a history of failures.
+    pub(super) fn having_failed(self, failures: Failures) -> Self {
+        Self {
+            failures: Some(Box::new(failures)),
+            ..self
+        }
+    }
+
+    /// What is known of its failures, to be changed.
+    pub(super) fn failures(&mut self) -> &mut Failures {
+        self.failures.get_or_insert_default()
+    }
+
+    /// What is known of its failures, if it has ever failed.
+    pub(super) fn failed(&self) -> Option<&Failures> {
+        self.failures.as_deref()
+    }
+
+    /// The failed attempts since the history began.
+    pub(super) fn retry(&self) -> Option<&RetryState> {
+        self.failed()?.retry.as_ref()
+    }
+
     /// Attempts that failed, in all.
     pub(super) fn attempt_count(&self) -> u32 {
-        let since = self.retry.as_ref().map_or(0, |retry| retry.failure_count);
-        self.earlier_failure_count.saturating_add(since)
+        self.failed().map_or(0, Failures::attempt_count)
     }
 
     /// Records that are given up, to be filled in, with the history.
@@ -112,23 +160,78 @@ impl Debt {
             cause,
             answer,
             attempt_count: self.attempt_count(),
-            first_failure_ns: self.first_failure_ns.unwrap_or(now.unix_ns),
+            first_failure_ns: self
+                .failed()
+                .and_then(|failures| failures.first_failure_ns)
+                .unwrap_or(now.unix_ns),
             last_failure_ns: now.unix_ns,
         }
     }
 
     /// What the destination said last, if it was ever tried.
     pub(super) fn last_reason(&self) -> Option<String> {
-        self.retry.as_ref().map(|retry| retry.last_reason.clone())
+        self.retry().map(|retry| retry.last_reason.clone())
     }
 
     /// The destination has taken something, or something new is tried: retries are counted anew.
     pub(super) fn begin_anew(&mut self) {
-        self.earlier_failure_count = self.attempt_count();
-        self.retry = None;
-        self.failing_since_ns = None;
-        self.chunk_failure_count = 0;
-        self.failure_count_at_switch = 0;
+        if let Some(failures) = &mut self.failures {
+            **failures = Failures {
+                earlier_failure_count: failures.attempt_count(),
+                first_failure_ns: failures.first_failure_ns,
+                ..Failures::default()
+            };
+        }
+    }
+}
+
+impl Failures {
+    fn attempt_count(&self) -> u32 {
+        let since = self.retry.as_ref().map_or(0, |retry| retry.failure_count);
+        self.earlier_failure_count.saturating_add(since)
+    }
+}
+
+impl Debts {
+    /// Takes out what is owed to a destination; returns whether anything was.
+    fn settle(&mut self, destination: usize) -> bool {
+        let count = self.len();
+        match self {
+            Self::One(debt) if debt.destination == destination => *self = Self::Many(Vec::new()),
+            Self::One(_) => {}
+            Self::Many(debts) => debts.retain(|debt| debt.destination != destination),
+        }
+        self.len() < count
+    }
+}
+
+impl FromIterator<Debt> for Debts {
+    fn from_iter<I: IntoIterator<Item = Debt>>(debts: I) -> Self {
+        let mut debts = debts.into_iter();
+        match (debts.next(), debts.next()) {
+            (Some(debt), None) => Self::One(debt),
+            (first, second) => Self::Many(first.into_iter().chain(second).chain(debts).collect()),
+        }
+    }
+}
+
+impl Deref for Debts {
+    type Target = [Debt];
+
+    fn deref(&self) -> &[Debt] {
+        match self {
+            Self::One(debt) => slice::from_ref(debt),
+            Self::Many(debts) => debts,
+        }
+    }
+}
+
+impl DerefMut for Debts {
+    fn deref_mut(&mut self) -> &mut [Debt] {
+        match self {
+            Self::One(debt) => slice::from_mut(debt),
+            Self::Many(debts) => debts,
+        }
     }
 }
 
@@ -232,8 +335,8 @@ impl Scheduler {
             Via::Secondary => self.destination_count + destination,
         };
         match waiting_until {
-            Some(at) => self.queues[index].push_waiting(at, serial, chunk, scope),
-            None => self.queues[index].push(serial, chunk),
+            Some(at) => self.queues[index].push_waiting(at, serial, scope),
+            None => self.queues[index].push(serial),
         }
     }
 
@@ -242,12 +345,10 @@ impl Scheduler {
         let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return;
         };
-        let owed_before = queued.debts.len();
-        queued.debts.retain(|debt| debt.destination != destination);
+        let was_owed = queued.debts.settle(destination);
         let (is_last, lane) = (queued.debts.is_empty(), queued.lane);
-        let settled = owed_before - queued.debts.len();
-        self.queues[destination].owed_count -= settled;
-        if settled > 0 {
+        if was_owed {
+            self.queues[destination].owed_count -= 1;
             self.leave_lane(chunk, destination, lane);
         }
         if is_last {
@@ -280,8 +381,8 @@ impl Scheduler {
             Some(Tracked::Queued(queued)) => {
                 self.order.remove(&queued.serial);
                 let expiry = queued.expiry.into_iter();
-                expiry.for_each(|key| self.expiries.remove(key));
-                for debt in &queued.debts {
+                expiry.for_each(|key| self.expiries.remove(*key));
+                for debt in queued.debts.iter() {
                     self.queues[debt.destination].owed_count -= 1;
                     if let DebtState::Pending { waiting_until } = debt.state {
                         let index = self.queue_index(debt.destination, debt.via);

@@ -106,8 +106,9 @@ impl Scheduler {
             return Resolved::Late;
         };
         let offered_count = debt.remainder.cut().offered_count();
-        debt.earlier_failure_count = debt.earlier_failure_count.saturating_add(1);
-        debt.first_failure_ns.get_or_insert(now.unix_ns);
+        let failures = debt.failures();
+        failures.earlier_failure_count = failures.earlier_failure_count.saturating_add(1);
+        failures.first_failure_ns.get_or_insert(now.unix_ns);
         // The places are those of what was offered: looked up before any of it is taken away.
         let refusal = |rejection: Rejection| {
             let places = rejection.records.difference(done);
@@ -256,7 +257,9 @@ impl Scheduler {
             return false;
         }
         debt.via = Via::Secondary;
-        debt.failure_count_at_switch = debt.retry.as_ref().map_or(0, |retry| retry.failure_count);
+        if let Some(failure_count) = debt.retry().map(|retry| retry.failure_count) {
+            debt.failures().failure_count_at_switch = failure_count;
+        }
         true
     }
 
@@ -265,7 +268,7 @@ impl Scheduler {
         let Some(debt) = self.debt(chunk, destination) else {
             return RetryState::none(now.unix_ns);
         };
-        let retry = debt.retry.as_deref().cloned();
+        let retry = debt.retry().cloned();
         RetryState {
             left: debt.remainder.left(),
             ..retry.unwrap_or_else(|| RetryState::none(now.unix_ns))
@@ -292,7 +295,7 @@ impl Scheduler {
         queued.expiry = None;
         let serial = queued.serial;
         let mut waiting = Vec::new();
-        for debt in &mut queued.debts {
+        for debt in queued.debts.iter_mut() {
             match debt.state {
                 DebtState::Pending { waiting_until } => {
                     waiting.push((debt.destination, debt.via, Some(waiting_until)));

@@ -54,7 +54,7 @@ impl Scheduler {
             });
         let tried: Vec<_> = queued
             .flat_map(|(chunk, queued)| queued.debts.iter().map(move |debt| (chunk, debt)))
-            .filter(|(_, debt)| debt.retry.is_some() || debt.remainder.left().is_some())
+            .filter(|(_, debt)| debt.retry().is_some() || debt.remainder.left().is_some())
             .map(|(chunk, debt)| (chunk, debt.destination))
             .collect();
         let history =

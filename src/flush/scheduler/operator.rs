@@ -83,10 +83,10 @@ impl Scheduler {
         let mut waiting = Vec::new();
         if let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) {
             if let Some(key) = queued.expiry.take() {
-                self.expiries.remove(key);
+                self.expiries.remove(*key);
                 expires_at = Some(key.at());
             }
-            for debt in &mut queued.debts {
+            for debt in queued.debts.iter_mut() {
                 match debt.state {
                     DebtState::Pending { waiting_until } => {
                         waiting.push((debt.destination, debt.via, queued.serial, waiting_until));
@@ -118,11 +118,13 @@ impl Scheduler {
         let Some(Tracked::Queued(queued)) = self.chunks.get_mut(&chunk) else {
             return true;
         };
-        queued.expiry = expiry;
+        queued.expiry = expiry.map(Box::new);
         queued.owed_since = now.monotonic;
         let mut held = Vec::new();
-        for debt in &mut queued.debts {
-            debt.failing_since_ns = None;
+        for debt in queued.debts.iter_mut() {
+            if debt.failed().is_some() {
+                debt.failures().failing_since_ns = None;
+            }
             if debt.state == DebtState::Held {
                 held.push(debt.destination);
             }
@@ -157,7 +159,7 @@ impl Scheduler {
 
     fn is_anything_offered(&self, destination: usize) -> bool {
         let debts = self.chunks.values().flat_map(|tracked| match tracked {
-            Tracked::Queued(queued) => queued.debts.as_slice(),
+            Tracked::Queued(queued) => &*queued.debts,
             Tracked::Staged(_) => &[],
         });
         let mut owed = debts.filter(|debt| debt.destination == destination);
@@ -186,7 +188,7 @@ impl Scheduler {
         };
         let serial = queued.serial;
         let mut waiting = Vec::new();
-        for debt in &mut queued.debts {
+        for debt in queued.debts.iter_mut() {
             match &mut debt.state {
                 DebtState::Pending { waiting_until } => {
                     waiting.push((debt.destination, debt.via, *waiting_until));
@@ -242,7 +244,7 @@ impl Scheduler {
         }
         let serial = queued.serial;
         let mut waiting = Vec::new();
-        for debt in &mut queued.debts {
+        for debt in queued.debts.iter_mut() {
             let why = debt.refusal(Cause::Operator, reason.to_owned(), now);
             debt.remainder.cut().bury_all(why);
             waiting.push((debt.destination, debt.via, debt.state));

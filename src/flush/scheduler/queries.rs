@@ -78,8 +78,7 @@ impl Scheduler {
             .debts
             .iter()
             .find(|debt| debt.destination == destination)?
-            .retry
-            .as_deref()
+            .retry()
     }
 
     /// Whether somebody holds the chunk's claim: a delivery or a burial.

@@ -79,7 +79,8 @@ impl Scheduler {
     fn next_wait(&mut self, chunk: ChunkId, destination: usize) -> Duration {
         let at_switch = self
             .debt(chunk, destination)
-            .map_or(0, |debt| debt.failure_count_at_switch);
+            .and_then(|debt| debt.failed())
+            .map_or(0, |failures| failures.failure_count_at_switch);
         let failure_count = self.failure_count(chunk, destination).saturating_add(1);
         self.backoff.wait(failure_count.saturating_sub(at_switch))
     }
@@ -92,10 +93,12 @@ impl Scheduler {
         let Some(debt) = self.debt(chunk, destination) else {
             return Verdict::Wait;
         };
-        debt.chunk_failure_count = match scope {
-            FailureScope::Chunk => debt.chunk_failure_count.saturating_add(1),
+        let failures = debt.failures();
+        failures.chunk_failure_count = match scope {
+            FailureScope::Chunk => failures.chunk_failure_count.saturating_add(1),
             FailureScope::Unreachable | FailureScope::Destination => 0,
         };
+        let chunk_failure_count = failures.chunk_failure_count;
         let why = debt.refusal(
             Cause::Exhausted,
             debt.last_reason().unwrap_or_default(),
@@ -112,8 +115,7 @@ impl Scheduler {
         if remainder.is_searching() {
             return self.go_on_searching(ended, is_lone, why, to);
         }
-        let is_due =
-            debt.chunk_failure_count >= SEARCH_AFTER_FAILURES && remainder.may_search_early();
+        let is_due = chunk_failure_count >= SEARCH_AFTER_FAILURES && remainder.may_search_early();
         if !is_lone && (is_spent || is_due) {
             remainder.search(is_spent);
             if is_spent {
@@ -225,7 +227,7 @@ impl Scheduler {
     /// How long ago the first attempt failed, in nanoseconds.
     fn failing_ns(&mut self, now: Now, chunk: ChunkId, destination: usize) -> i64 {
         let debt = self.debt(chunk, destination);
-        let since_ns = debt.and_then(|debt| debt.failing_since_ns);
+        let since_ns = debt.and_then(|debt| debt.failed()?.failing_since_ns);
         since_ns.map_or(0, |since_ns| ns(now.monotonic).saturating_sub(since_ns))
     }
 
@@ -255,9 +257,10 @@ impl Scheduler {
         };
         if let Some(debt) = self.debt(chunk, destination) {
             state.left = debt.remainder.left();
-            debt.retry = Some(Box::new(state.clone()));
-            debt.failing_since_ns.get_or_insert(ns(now.monotonic));
-            debt.first_failure_ns.get_or_insert(now.unix_ns);
+            let failures = debt.failures();
+            failures.retry = Some(state.clone());
+            failures.failing_since_ns.get_or_insert(ns(now.monotonic));
+            failures.first_failure_ns.get_or_insert(now.unix_ns);
         }
         state
     }
@@ -266,9 +269,8 @@ impl Scheduler {
     fn retry_of(&mut self, chunk: ChunkId, destination: usize) -> Option<RetryState> {
         let debt = self.debt(chunk, destination)?;
         let left = debt.remainder.left();
-        debt.retry
-            .clone()
-            .map(|retry| RetryState { left, ..*retry })
+        let retry = debt.retry().cloned();
+        retry.map(|retry| RetryState { left, ..retry })
     }
 }
 

@@ -46,27 +46,39 @@ impl Chunk {
     /// The outcome is the same as if they were appended one by one. There must be one at least.
     pub(crate) fn append(self: &Arc<Chunk>, entries: &[Entry<'_>]) -> Result<Placed, AppendError> {
         let mut writer = lock(&self.writer);
-        if writer.status == WriterStatus::Closed {
+        let Some(open) = writer.as_deref_mut() else {
             return Ok(Placed::Elsewhere);
+        };
+        let placed = self.append_with(open, entries);
+        if open.status == WriterStatus::Closed {
+            *writer = None;
         }
+        placed
+    }
+
+    fn append_with(
+        self: &Arc<Chunk>,
+        writer: &mut Writer,
+        entries: &[Entry<'_>],
+    ) -> Result<Placed, AppendError> {
         let now_ns = entries[0].now_ns;
         let fitting = self.fitting(entries);
         let Some((last, earlier)) = fitting.split_last() else {
-            self.seal_with(&mut writer, SealReason::Size, now_ns);
+            self.seal_with(writer, SealReason::Size, now_ns);
             return Ok(Placed::Elsewhere);
         };
-        let laid_out = self.lay_out(&writer, earlier, last);
+        let laid_out = self.lay_out(writer, earlier, last);
         let was_unborn = writer.status == WriterStatus::Unborn;
-        let Some(lease) = self.prepare(&mut writer, laid_out.end)? else {
+        let Some(lease) = self.prepare(writer, laid_out.end)? else {
             return Ok(Placed::Elsewhere);
         };
-        self.write_frames(&mut writer, &lease, &laid_out, now_ns)?;
-        self.note_frames(&mut writer, lease, fitting, was_unborn);
+        self.write_frames(writer, &lease, &laid_out, now_ns)?;
+        self.note_frames(writer, lease, fitting, was_unborn);
         let receipt = self.receipt(writer.end);
         // Not in the condition: the lock would be held while sealing.
         let contents = lock(&self.state).contents;
         if let Some(reason) = self.is_full(&contents) {
-            self.seal_with(&mut writer, reason, now_ns);
+            self.seal_with(writer, reason, now_ns);
         }
         Ok(Placed::Here(receipt, fitting.len()))
     }
@@ -136,7 +148,7 @@ impl Chunk {
 
     fn create(self: &Arc<Chunk>, writer: &mut Writer) -> Result<Arc<Lease>, StoreIoError> {
         let entry_epoch = self.route.shared.entry_failures.load(Ordering::Acquire);
-        lock(&self.state).entry_epoch = entry_epoch;
+        lock(&self.state).syncing().entry_epoch = entry_epoch;
         let created = self.lease_with(|| self.route.shared.fs.create_new(&self.path()));
         created.map_err(|error| {
             writer.status = WriterStatus::Closed;
@@ -244,8 +256,8 @@ impl Chunk {
             self.wrote(lease, change);
         } else {
             let mut state = lock(&self.state);
+            state.syncing().version += 1;
             change(&mut state);
-            state.version += 1;
         }
         if was_unborn {
             writer.status = WriterStatus::Open;
@@ -255,7 +267,10 @@ impl Chunk {
     }
 
     fn receipt(&self, end: u64) -> Receipt {
-        let progress = Arc::clone(lock(&self.state).progress.get_or_insert_default());
+        let progress = {
+            let mut state = lock(&self.state);
+            Arc::clone(state.syncing().progress.get_or_insert_default())
+        };
         match self.options.durability {
             Durability::Disk => Receipt::new(progress, end),
             Durability::Memory => Receipt::new(progress, 0),

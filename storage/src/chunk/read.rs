@@ -18,7 +18,7 @@ impl Chunk {
             let state = lock(&self.state);
             match (state.phase, self.options.durability) {
                 (Phase::Purged, _) => return Err(ReadError::Unknown),
-                (Phase::Staged | Phase::Sealed, Durability::Disk) => state.durable.end,
+                (Phase::Staged | Phase::Sealed, Durability::Disk) => state.durable().end,
                 _ => state.contents.end,
             }
         };

@@ -17,10 +17,13 @@ impl Chunk {
     /// Seals the chunk; `false` if it is sealed already or was never written.
     pub(crate) fn seal(self: &Arc<Chunk>, reason: SealReason, now_ns: i64) -> bool {
         let mut writer = lock(&self.writer);
-        if writer.status != WriterStatus::Open {
-            return false;
+        match writer.as_deref_mut() {
+            Some(open) if open.status == WriterStatus::Open => {
+                self.seal_with(open, reason, now_ns);
+            }
+            _ => return false,
         }
-        self.seal_with(&mut writer, reason, now_ns);
+        *writer = None;
         true
     }
 
@@ -70,7 +73,7 @@ impl Chunk {
     ) -> Result<Arc<Lease>, StoreIoError> {
         let lease = self.lease()?;
         if let Some(record) = record {
-            let bytes = record.encode(&self.seed);
+            let bytes = record.encode(&self.seed());
             let written = lease
                 .file()
                 .write_all_at(&mut [IoSlice::new(&bytes)], SEAL_OFFSET as u64);
@@ -83,7 +86,7 @@ impl Chunk {
     /// queued with them; else it does so now.
     fn seal_unrecorded(self: &Arc<Chunk>, error: StoreIoError) {
         self.note_failure(Arc::new(error.source));
-        let lease = lock(&self.state).lease.clone();
+        let lease = lock(&self.state).lease();
         match lease {
             Some(lease) => self.wrote(lease, |_| ()),
             None => self.become_queued(&mut lock(&self.state)),

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use super::notices::Notice;
-use super::{Chunk, State, WriterStatus};
+use super::{Chunk, State};
 use crate::error::{ClaimError, StoreIoError};
 use crate::files::Lease;
 use crate::header::{SlotRecord, SlotState, slot_offset};
@@ -68,7 +68,7 @@ impl Chunk {
         record: SlotRecord,
     ) -> Result<Arc<Lease>, StoreIoError> {
         let lease = self.lease()?;
-        let bytes = record.encode(&self.seed, destination);
+        let bytes = record.encode(&self.seed(), destination);
         let written = lease
             .file()
             .write_all_at(&mut [IoSlice::new(&bytes)], slot_offset(destination));
@@ -82,7 +82,7 @@ impl Chunk {
         if lock(&self.state).slots.iter().any(|slot| slot.is_claimed) {
             return None;
         }
-        writer.status = WriterStatus::Closed;
+        *writer = None;
         self.route.unstage(self);
         self.purge()
     }
@@ -96,7 +96,9 @@ impl Chunk {
             }
             let info = self.info_of(&state);
             state.phase = Phase::Purged;
-            state.lease = None;
+            if let Some(syncing) = &mut state.syncing {
+                syncing.lease = None;
+            }
             self.notices.post(Notice::Purged(self.info_of(&state)));
             info
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::notices::Notice;
-use super::{Chunk, Contents, State, WriterStatus};
+use super::{Chunk, Contents, State};
 use crate::error::SyncError;
 use crate::files::Lease;
 use crate::header::{SealReason, SealRecord};
@@ -38,14 +38,15 @@ impl Chunk {
             state.advance(u64::MAX, woken);
             return None;
         }
-        if state.version == state.synced_version {
+        if state.is_synced() {
             return None;
         }
+        let syncing = state.syncing.as_ref()?;
         Some(SyncGoal {
-            lease: state.lease.clone()?,
+            lease: syncing.lease.clone()?,
             needs_entry: !state.is_entry_durable,
-            entry_epoch: state.entry_epoch,
-            version: state.version,
+            entry_epoch: syncing.entry_epoch,
+            version: syncing.version,
             contents: state.contents,
             is_sealed: state.phase != Phase::Staged,
         })
@@ -54,17 +55,19 @@ impl Chunk {
     /// The sync succeeded, and the directory entry is durable. Returns the appends resolved.
     pub(crate) fn finish_sync(&self, goal: &SyncGoal, woken: &mut Vec<Waker>) -> u32 {
         let mut state = lock(&self.state);
-        let resolved = goal.contents.frame_count - state.durable.frame_count;
-        state.durable = goal.contents;
+        let resolved = goal.contents.frame_count - state.durable().frame_count;
         state.is_entry_durable = true;
-        state.synced_version = goal.version;
-        if state.version == goal.version {
-            state.lease = None;
+        let syncing = state.syncing();
+        syncing.durable = goal.contents;
+        syncing.synced_version = goal.version;
+        let is_synced = syncing.version == goal.version;
+        if is_synced {
+            syncing.lease = None;
         }
         state.advance(goal.contents.end, woken);
         if goal.is_sealed {
-            if state.version == goal.version {
-                state.progress = None;
+            if is_synced {
+                state.syncing = None;
             }
             self.become_queued(&mut state);
             drop(state);
@@ -77,7 +80,7 @@ impl Chunk {
     /// never synced again.
     pub(crate) fn latch(self: &Arc<Chunk>, error: Arc<io::Error>, woken: &mut Vec<Waker>) {
         let mut writer = lock(&self.writer);
-        writer.status = WriterStatus::Closed;
+        *writer = None;
         self.route.unstage(self);
         self.notices.post(Notice::SyncFailed(Arc::clone(&error)));
         let (record, lease) = self.cut_back();
@@ -116,7 +119,10 @@ impl Chunk {
         let record = state.seal_record(self.data_start());
         (
             record.filter(|record| record.frame_count > 0),
-            state.lease.take(),
+            state
+                .syncing
+                .as_mut()
+                .and_then(|syncing| syncing.lease.take()),
         )
     }
 
@@ -124,7 +130,7 @@ impl Chunk {
     pub(crate) fn ask_for_sync(self: &Arc<Chunk>) {
         let is_synced = {
             let state = lock(&self.state);
-            state.is_dirty || state.version == state.synced_version
+            state.is_dirty || state.is_synced()
         };
         if !is_synced && let Ok(lease) = self.lease() {
             self.wrote(lease, |_| ());
@@ -142,7 +148,7 @@ impl Chunk {
     }
 
     fn fail(&self, failure: SyncError, woken: &mut Vec<Waker>) {
-        let progress = lock(&self.state).progress.clone();
+        let progress = lock(&self.state).progress().cloned();
         if let Some(progress) = progress {
             progress.fail(failure, woken);
         }
@@ -153,19 +159,19 @@ impl Chunk {
         if !goal.is_sealed {
             return 0;
         }
-        let mut writer = lock(&self.writer);
-        let new_len = {
+        let _writer = lock(&self.writer);
+        let (new_len, file_len) = {
             let state = lock(&self.state);
             if state.phase != Phase::Queued || state.has_remains {
                 return 0;
             }
-            align_up(state.contents.end, BLOCK_LEN)
+            (align_up(state.contents.end, BLOCK_LEN), state.file_len)
         };
-        if new_len >= writer.file_len || goal.lease.file().truncate(new_len).is_err() {
+        if new_len >= file_len || goal.lease.file().truncate(new_len).is_err() {
             return 0;
         }
         lock(&self.state).file_len = new_len;
-        let freed = std::mem::replace(&mut writer.file_len, new_len) - new_len;
+        let freed = file_len - new_len;
         self.route.space.release(freed);
         freed
     }
@@ -174,7 +180,7 @@ impl Chunk {
 impl State {
     /// Everything below `end` is durable.
     fn advance(&self, end: u64, woken: &mut Vec<Waker>) {
-        if let Some(progress) = &self.progress {
+        if let Some(progress) = self.progress() {
             progress.advance(end, woken);
         }
     }
@@ -182,7 +188,7 @@ impl State {
     /// What a power cut leaves for certain.
     fn durable_contents(&self, data_start: u64) -> Contents {
         if self.is_entry_durable {
-            self.durable
+            self.durable()
         } else {
             Contents::empty(data_start)
         }

@@ -45,11 +45,12 @@ impl Chunk {
         entries: &[Entry<'a>],
         last: &Entry<'a>,
     ) -> LaidOut<'a> {
+        let seed = self.seed();
         let (mut end, mut last_copy) = (writer.end, writer.last_copy);
         let frames_len: u64 = entries.iter().map(|entry| entry.head.frame_len()).sum();
         let mut earlier = Vec::with_capacity(to_usize(frames_len));
         let mut place = |entry: &Entry<'a>| {
-            let frame = frame::encode(entry.head, &entry.body, &self.seed, end);
+            let frame = frame::encode(entry.head, &entry.body, &seed, end);
             end += frame.len;
             let copy = self.due_copy(last_copy, end);
             if !copy.is_empty() {
@@ -80,6 +81,6 @@ impl Chunk {
         }
         // Metadata that could not be encoded would have no chunk.
         let meta = self.meta.encode().unwrap_or_default();
-        copy::encode(&self.header, &meta, &self.seed, end)
+        copy::encode(&self.header, &meta, &self.seed(), end)
     }
 }
