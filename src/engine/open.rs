@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use forebay_storage::recovery::{Action, Step};
 use forebay_storage::{
-    ChunkId, ChunkInfo, OpenError, RealFs, Recovered, SlotState, Store, StoreOptions,
+    ChunkId, ChunkInfo, EarlySync, OpenError, RealFs, Recovered, SlotState, Store, StoreOptions,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -107,9 +107,10 @@ pub(super) async fn open(
     let stamps = reload::Stamps::of(&plan);
     let tools = tools(&plan, clock, descriptors)?;
     let outputs = open_outputs(&plan, registry, &tools).await?;
+    let synced = tools.store.begin_sync_files();
     let recoveries = recover_routes(&plan, &outputs, &tools)?;
     warn_of_stranded_routes(&tools.store);
-    tools.load_repeats(&recoveries);
+    tools.load_repeats(&recoveries, synced);
     let catalog = open_catalog(&tools, &recoveries);
     let holdings = recoveries
         .iter()
@@ -271,8 +272,8 @@ impl<'p> Recovery<'p> {
 }
 
 impl Tools {
-    /// Reads what the routes' chunks remember.
-    pub(super) fn load_repeats(&self, recoveries: &[Recovery<'_>]) {
+    /// Reads what the routes' chunks remember; `synced` was begun before they were recovered.
+    pub(super) fn load_repeats(&self, recoveries: &[Recovery<'_>], synced: EarlySync) {
         let now_ns = self.clock.now().unix_ns;
         let loading: Vec<_> = recoveries
             .iter()
@@ -287,7 +288,7 @@ impl Tools {
             .iter()
             .any(|(route, _)| !route.recovered.chunks.is_empty());
         let synced = match is_anything_there {
-            true => self.store.sync_files(),
+            true => synced.wait(&self.store),
             false => Ok(()),
         };
         if let Err(error) = &synced {

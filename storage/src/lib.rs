@@ -33,6 +33,7 @@ mod checksum;
 mod chunk;
 mod claim;
 mod committer;
+mod early_sync;
 mod error;
 mod files;
 mod frame;
@@ -62,6 +63,7 @@ mod sync;
 mod walk;
 
 pub use claim::{Claim, Committed};
+pub use early_sync::EarlySync;
 pub use error::{AppendError, ClaimError, OpenError, ReadError, StoreIoError, SyncError};
 pub use fs::{Fs, RealFs};
 pub use header::{SealReason, SlotState};

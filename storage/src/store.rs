@@ -264,19 +264,13 @@ impl Store {
         self.shared.is_closed.load(Ordering::Acquire)
     }
 
-    /// Makes durable whatever is in the files, also what an earlier process wrote and never synced.
-    ///
-    /// # Errors
-    /// The file system has no such call, or failed; or a route is on another volume, which the call
-    /// does not reach. Which of the files are durable is not known then.
-    pub fn sync_files(&self) -> Result<(), StoreIoError> {
-        let dir = &self.shared.dir;
-        let is_reached = lock(&self.routes).iter().all(|route| route.is_on_volume);
-        let synced = match is_reached {
-            true => self.shared.volume.sync_all(),
-            false => Err(std::io::ErrorKind::Unsupported.into()),
-        };
-        synced.map_err(StoreIoError::on("sync", dir))
+    /// Whether syncing the data directory's volume reaches the files of all routes that are open.
+    pub(crate) fn is_on_one_volume(&self) -> bool {
+        lock(&self.routes).iter().all(|route| route.is_on_volume)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The data directory.

@@ -71,9 +71,10 @@ impl Rig {
         assert!(problem.is_none(), "{problem:?}");
         let repeats = Arc::new(repeats);
         let observer = Arc::new(Observed(Arc::clone(&room), Arc::clone(&repeats)));
+        // As the engine does, for which this may be over before any file is read.
+        store.sync_files().unwrap();
         let (chunks, recovered) = store.route("r", options.clone(), observer).unwrap();
         let (dead_letters, _) = store.dead_letters("r", options, Arc::new(())).unwrap();
-        store.sync_files().unwrap();
         repeats.load(&chunks, &recovered.chunks, now_ns);
         let evict = Arc::new(EvictOldest(chunks.clone(), Mutex::default()));
         let buffer = Arc::new(RouteBuffer {

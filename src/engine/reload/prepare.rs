@@ -128,8 +128,10 @@ impl Engine {
     fn hold_new_routes(&mut self, plan: &Plan, outputs: &Outputs) -> Result<(), Error> {
         for route in &plan.routes {
             if !self.holdings.contains_key(&route.name) {
+                let synced = self.tools.store.begin_sync_files();
                 let recovery = Recovery::of(route, outputs, &self.tools)?;
-                self.tools.load_repeats(std::slice::from_ref(&recovery));
+                self.tools
+                    .load_repeats(std::slice::from_ref(&recovery), synced);
                 let holding = recovery.holding.clone();
                 self.holdings.insert(route.name.clone(), holding);
             }
