@@ -63,7 +63,7 @@ pub fn common_key(spec: &KeySpec, tag: &str, checked: &Checked) -> Option<ChunkK
     Some(ChunkKey {
         tag: spec.tag.then(|| tag.to_owned()),
         window,
-        fields: Vec::new(),
+        fields: Box::default(),
     })
 }
 

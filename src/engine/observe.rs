@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -141,11 +142,11 @@ impl RouteState {
     }
 
     /// Chunks with the same key have the same number.
-    fn lane(&self, chunk: &ChunkInfo) -> Option<u64> {
+    fn lane(&self, chunk: &ChunkInfo) -> Option<NonZeroU64> {
         (self.ordered == Ordered::Key).then(|| {
             let mut hasher = DefaultHasher::new();
             chunk.key().hash(&mut hasher);
-            hasher.finish()
+            NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
         })
     }
 }

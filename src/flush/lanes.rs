@@ -4,11 +4,12 @@
 //! number share a lane, which costs speed and no order.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU64;
 
 use forebay_storage::ChunkId;
 
-/// What chunks with the same key have in common.
-pub(super) type Lane = u64;
+/// What chunks with the same key have in common. Not 0, so that having none takes no memory.
+pub(super) type Lane = NonZeroU64;
 
 /// The lanes of one destination. Each call costs O(log n).
 #[derive(Debug, Default)]
@@ -69,13 +70,14 @@ mod tests {
     #[test]
     fn chunks_of_a_lane_follow_one_another_by_age_and_lanes_do_not_wait_for_each_other() {
         let mut lanes = Lanes::default();
-        assert!(lanes.enter(1, id(1)));
-        assert!(!lanes.enter(1, id(4)));
-        assert!(!lanes.enter(1, id(3)));
-        assert!(lanes.enter(2, id(2)));
-        assert_eq!(lanes.leave(1, id(1)), Some(id(3)));
-        assert_eq!(lanes.leave(1, id(4)), None, "it was not the first");
-        assert_eq!(lanes.leave(1, id(3)), None, "nobody is left");
-        assert!(lanes.lanes.contains_key(&2) && lanes.lanes.len() == 1);
+        let [one, two] = [1, 2].map(|lane| Lane::new(lane).unwrap());
+        assert!(lanes.enter(one, id(1)));
+        assert!(!lanes.enter(one, id(4)));
+        assert!(!lanes.enter(one, id(3)));
+        assert!(lanes.enter(two, id(2)));
+        assert_eq!(lanes.leave(one, id(1)), Some(id(3)));
+        assert_eq!(lanes.leave(one, id(4)), None, "it was not the first");
+        assert_eq!(lanes.leave(one, id(3)), None, "nobody is left");
+        assert!(lanes.lanes.contains_key(&two) && lanes.lanes.len() == 1);
     }
 }

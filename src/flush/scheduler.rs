@@ -171,7 +171,7 @@ impl Scheduler {
         let tracked = TrackedQueued {
             serial,
             lane,
-            owed_since: now.monotonic,
+            owed_since_ns: unsigned_ns(now.monotonic),
             debts: debts.collect(),
             expiry: expiry.map(Box::new),
             is_expired: false,
@@ -357,7 +357,8 @@ impl Scheduler {
         let Some(Tracked::Queued(queued)) = self.chunks.get(&chunk) else {
             return None;
         };
-        Some(since.max(queued.owed_since) + after)
+        let owed_since = Duration::from_nanos(queued.owed_since_ns);
+        Some(since.max(owed_since) + after)
     }
 
     /// The oldest chunk that is ready and waits for the end of an outage, and when it is overdue.
@@ -460,6 +461,11 @@ fn resume_at(now: Now, retry: &RetryState) -> Option<Duration> {
     let left = retry.next_attempt_ns.saturating_sub(now.unix_ns).min(wait);
     let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
     Some(now.monotonic + Duration::from_nanos(left))
+}
+
+/// The same, unsigned.
+fn unsigned_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds of a duration; saturates after 292 years.

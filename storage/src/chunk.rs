@@ -140,7 +140,9 @@ struct State {
     is_evidence: bool,
     /// Unread bytes lie behind the data: the file must not be cut.
     has_remains: bool,
-    sealed: Option<(i64, SealReason)>,
+    /// When, if it was sealed.
+    sealed_ns: i64,
+    sealed_for: Option<SealReason>,
     slots: Slots,
     file_len: u64,
 }
@@ -286,7 +288,7 @@ impl Chunk {
             phase: state.phase,
             slots: state.slots.clone(),
             created_ns: self.header.created_ns,
-            sealed: state.sealed,
+            sealed: state.sealed(),
             frame_count: state.contents.frame_count,
             event_count: state.contents.event_count,
             payload_bytes: state.contents.payload_len,
@@ -302,7 +304,7 @@ impl Chunk {
         let index = names.iter().position(|name| name == destination)?;
         let state = lock(&self.state);
         let is_owed = state.phase != Phase::Purged && state.slots[index].state == SlotState::Owed;
-        let (sealed_ns, _) = state.sealed.filter(|_| is_owed)?;
+        let (sealed_ns, _) = state.sealed().filter(|_| is_owed)?;
         Some(sealed_ns)
     }
 
@@ -404,7 +406,8 @@ impl State {
             is_time_unknown: is_staged && found.contents.frame_count > 0,
             is_evidence: false,
             has_remains: false,
-            sealed: found.sealed,
+            sealed_ns: found.sealed.map_or(0, |(sealed_ns, _)| sealed_ns),
+            sealed_for: found.sealed.map(|(_, reason)| reason),
             slots: found.slots,
             file_len: found.file_len,
         }
@@ -415,6 +418,14 @@ impl State {
         let durable = self.contents;
         self.syncing
             .get_or_insert_with(|| Box::new(Syncing::since(durable)))
+    }
+
+    fn sealed(&self) -> Option<(i64, SealReason)> {
+        Some((self.sealed_ns, self.sealed_for?))
+    }
+
+    fn seal(&mut self, now_ns: i64, reason: SealReason) {
+        (self.sealed_ns, self.sealed_for) = (now_ns, Some(reason));
     }
 
     /// What is on the medium for certain, if the directory entry is.

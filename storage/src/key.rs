@@ -13,7 +13,7 @@ pub struct ChunkKey {
     /// The time window the events fall into, if `time` is a chunk key.
     pub window: Option<TimeWindow>,
     /// The record fields that are chunk keys, in the order of the configuration.
-    pub fields: Vec<KeyField>,
+    pub fields: Box<[KeyField]>,
 }
 
 /// A window of event time, `[start, start + len)`, in whole seconds since the Unix epoch.

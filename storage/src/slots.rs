@@ -14,8 +14,14 @@ pub struct Slots(Held);
 #[derive(Clone, PartialEq, Eq)]
 enum Held {
     One(SlotInfo),
-    Many(Box<[SlotInfo]>),
+    Many(Box<Many>),
 }
+
+/// A thin pointer leads to it, so that it takes no more than one slot does.
+#[derive(Clone, PartialEq, Eq)]
+struct Many(Box<[SlotInfo]>);
+
+const _: () = assert!(size_of::<Slots>() == size_of::<SlotInfo>());
 
 impl Deref for Slots {
     type Target = [SlotInfo];
@@ -23,7 +29,7 @@ impl Deref for Slots {
     fn deref(&self) -> &[SlotInfo] {
         match &self.0 {
             Held::One(slot) => slice::from_ref(slot),
-            Held::Many(slots) => slots,
+            Held::Many(many) => &many.0,
         }
     }
 }
@@ -32,7 +38,7 @@ impl DerefMut for Slots {
     fn deref_mut(&mut self) -> &mut [SlotInfo] {
         match &mut self.0 {
             Held::One(slot) => slice::from_mut(slot),
-            Held::Many(slots) => slots,
+            Held::Many(many) => &mut many.0,
         }
     }
 }
@@ -43,7 +49,10 @@ impl FromIterator<SlotInfo> for Slots {
         let (first, second) = (slots.next(), slots.next());
         Slots(match (first, second) {
             (Some(slot), None) => Held::One(slot),
-            (first, second) => Held::Many(first.into_iter().chain(second).chain(slots).collect()),
+            (first, second) => {
+                let slots = first.into_iter().chain(second).chain(slots);
+                Held::Many(Box::new(Many(slots.collect())))
+            }
         })
     }
 }

@@ -198,12 +198,13 @@ mod tests {
                 start_s: 3_600,
                 len_s: 60,
             }),
-            fields: vec![
+            fields: [
                 field(KeyValue::Int(1)),
                 field(KeyValue::Str("1".to_owned())),
                 field(KeyValue::Bin(vec![0x0f, 0xa0])),
                 field(KeyValue::Float(f64::NAN.to_bits())),
-            ],
+            ]
+            .into(),
         };
         let report = KeyReport::from(&key);
         for (text, expected) in [

@@ -28,7 +28,8 @@ pub(super) enum Tracked {
 pub(super) struct TrackedQueued {
     pub(super) serial: Serial,
     pub(super) lane: Option<Lane>,
-    pub(super) owed_since: Duration,
+    /// By the monotonic clock.
+    pub(super) owed_since_ns: u64,
     pub(super) debts: Debts,
     /// Apart: few routes let chunks expire.
     pub(super) expiry: Option<Box<TimerKey<Duration>>>,

@@ -15,8 +15,8 @@ use forebay_storage::ChunkId;
 use super::super::decision::{Burial, Cause};
 use super::super::outcome::FailureScope;
 use super::super::timers::TimerKey;
-use super::Scheduler;
 use super::books::{DebtState, Tracked};
+use super::{Scheduler, unsigned_ns};
 use crate::clock::Now;
 
 /// What is stopped until it is started again.
@@ -119,7 +119,7 @@ impl Scheduler {
             return true;
         };
         queued.expiry = expiry.map(Box::new);
-        queued.owed_since = now.monotonic;
+        queued.owed_since_ns = unsigned_ns(now.monotonic);
         let mut held = Vec::new();
         for debt in queued.debts.iter_mut() {
             if debt.failed().is_some() {

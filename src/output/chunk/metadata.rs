@@ -22,7 +22,7 @@ impl<'a> Metadata<'a> {
                 .window
                 .and_then(|window| Timestamp::from_s(window.start_s)),
             tag: key.tag.as_deref(),
-            variables: (!key.fields.is_empty()).then_some(&key.fields),
+            variables: (!key.fields.is_empty()).then_some(&*key.fields),
         }
     }
 

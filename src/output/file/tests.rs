@@ -273,7 +273,7 @@ fn keyed(tag: &str) -> Chunk {
             start_s: 1_763_737_200,
             len_s: 86_400,
         }),
-        fields: Vec::new(),
+        fields: Box::default(),
     };
     chunk_with_key(&key, &[("", numbered(2, 0))])
 }

@@ -42,7 +42,7 @@ impl Chunk {
         let record = {
             let mut state = lock(&self.state);
             state.phase = Phase::Sealed;
-            state.sealed = Some((now_ns, reason));
+            state.seal(now_ns, reason);
             state.seal_record(self.data_start())
         };
         match self.write_seal(record) {
@@ -109,7 +109,7 @@ impl Chunk {
 impl State {
     /// The record for the chunk's contents; `None` if it is not sealed.
     pub(super) fn seal_record(&self, data_start: u64) -> Option<SealRecord> {
-        let (sealed_ns, reason) = self.sealed?;
+        let (sealed_ns, reason) = self.sealed()?;
         let (time_min_ns, time_max_ns) = self.time_range_ns().unwrap_or((i64::MAX, i64::MIN));
         Some(SealRecord {
             data_len: self.contents.end - data_start,

@@ -110,9 +110,9 @@ impl Chunk {
             state.contents = state.durable_contents(self.data_start());
         }
         let sealed_ns = state
-            .sealed
+            .sealed()
             .map_or(self.header.created_ns, |(sealed_ns, _)| sealed_ns);
-        state.sealed = Some((sealed_ns, SealReason::Failure));
+        state.seal(sealed_ns, SealReason::Failure);
         if state.phase == Phase::Staged {
             state.phase = Phase::Sealed;
         }

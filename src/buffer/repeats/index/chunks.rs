@@ -34,6 +34,7 @@ struct Chunk {
     /// Where its pieces' entries are, of the last that came. Of many chunks most need no more.
     last: Span,
     /// Where the others are.
+    #[expect(clippy::box_collection, reason = "few chunks have any, of very many")]
     earlier: Option<Box<VecDeque<Span>>>,
 }
 

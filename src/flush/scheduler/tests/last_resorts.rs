@@ -617,7 +617,7 @@ fn chunks_of_one_key_are_delivered_one_after_the_other_across_retries() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     for (number, lane) in [(1, 1), (2, 1), (3, 2), (4, 1)] {
         let chunk = Queued {
-            lane: Some(lane),
+            lane: std::num::NonZeroU64::new(lane),
             ..queued(number, vec![owed(0, None)])
         };
         scheduler.queued(at(0), chunk);

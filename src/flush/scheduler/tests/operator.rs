@@ -62,7 +62,7 @@ fn later_chunks_of_a_lane_wait_behind_a_held_one() {
     let mut scheduler = scheduler(FlushMode::Lazy);
     for (number, lane) in [(1, 7), (2, 7), (3, 8)] {
         let chunk = Queued {
-            lane: Some(lane),
+            lane: std::num::NonZeroU64::new(lane),
             ..queued(number, vec![owed(0, None)])
         };
         scheduler.queued(at(0), chunk);

@@ -36,10 +36,11 @@ fn f13_metadata_has_what_is_among_the_chunk_keys() {
             start_s: 3600,
             len_s: 60,
         }),
-        fields: vec![KeyField {
+        fields: [KeyField {
             path: "user".to_owned(),
             value: KeyValue::Str("ann".to_owned()),
-        }],
+        }]
+        .into(),
     };
     let keyed = chunk_with_key(&key, &[("app.web", numbered(1, 0))]);
     let metadata = keyed.metadata();
