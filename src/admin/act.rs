@@ -6,9 +6,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::access::Caller;
 use super::api::{Gives, Schemas, Sketch};
@@ -110,17 +113,8 @@ impl Admin {
         act: impl FnOnce(&dyn Control) -> Result<T, ControlError> + Send + 'static,
     ) -> Result<Done<T>, Problem> {
         let (control, turns) = (Arc::clone(&self.control), Arc::clone(&self.action_turns));
-        let acting = async move {
-            // Never closed, so this is always a permit.
-            let turn = turns.acquire_owned().await.ok();
-            let acted = tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                act(&*control)
-            });
-            let acted = acted.await.map_err(|panicked| failed(&panicked))?;
-            acted.map_err(|refused| problem(&refused))
-        };
-        self.perform(deed, acting).await
+        let acting = in_turn(control, turns, Box::new(act));
+        self.perform(deed, acting.boxed()).await
     }
 
     /// Does it, and writes it down. It goes on when the time for an answer is over, or nobody waits for
@@ -128,7 +122,7 @@ impl Admin {
     pub(super) async fn perform<T: Outcome>(
         self,
         deed: Deed,
-        acting: impl Future<Output = Result<T, Problem>> + Send + 'static,
+        acting: BoxFuture<'static, Result<T, Problem>>,
     ) -> Result<Done<T>, Problem> {
         let time = self.audit.now();
         let performing = tokio::spawn(async move {
@@ -146,6 +140,25 @@ impl Admin {
             }
         }
     }
+}
+
+/// What is done to the engine; of one type for all actions with the same outcome, as all that is around
+/// it is compiled for each.
+type Act<T> = Box<dyn FnOnce(&dyn Control) -> Result<T, ControlError> + Send>;
+
+async fn in_turn<T: Outcome>(
+    control: Arc<dyn Control>,
+    turns: Arc<Semaphore>,
+    act: Act<T>,
+) -> Result<T, Problem> {
+    // Never closed, so this is always a permit.
+    let turn = turns.acquire_owned().await.ok();
+    let acted = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        act(&*control)
+    });
+    let acted = acted.await.map_err(|panicked| failed(&panicked))?;
+    acted.map_err(|refused| problem(&refused))
 }
 
 fn problem(refused: &ControlError) -> Problem {

@@ -97,10 +97,13 @@ impl Api {
         H: Handler<Arguments, Admin> + Described<Types>,
         Arguments: 'static,
     {
-        self.document
-            .add(&operation, |sketch, schemas| H::describe(sketch, schemas));
-        let filter = MethodFilter::try_from(operation.method).unwrap_or(MethodFilter::GET);
-        let mut route: MethodRouter<Admin> = on(filter, handler);
+        self.document.add(&operation, H::describe);
+        let method = operation.method.clone();
+        let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
+        self.route(&operation, on(filter, handler));
+    }
+
+    fn route(&mut self, operation: &Operation, mut route: MethodRouter<Admin>) {
         if let Some(role) = operation.role {
             let gate = (Arc::clone(&self.gate), role);
             route = route.route_layer(middleware::from_fn_with_state(gate, gate::pass));

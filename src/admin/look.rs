@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::audit::Audit;
@@ -123,18 +123,27 @@ impl Admin {
         &self,
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
+        let (tell, mut told) = oneshot::channel();
+        // If nobody waits any more, nobody is told.
+        self.run_in_turn(Box::new(move || drop(tell.send(look()))))
+            .await?;
+        told.try_recv().map_err(|untold| failed(&untold))
+    }
+
+    /// One for looks of whatever type, of which there are many: each would be compiled with all this.
+    async fn run_in_turn(&self, look: Box<dyn FnOnce() + Send>) -> Result<(), Problem> {
         let turns = Arc::clone(&self.turns);
         let looking = async move {
             // Never closed, so this is always a permit.
             let turn = turns.acquire_owned().await.ok();
             let looked = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                look()
+                look();
             });
             looked.await
         };
         match tokio::time::timeout(ANSWER_TIMEOUT, looking).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(failed(&error)),
             Err(_) => {
                 let detail = "no answer in time";

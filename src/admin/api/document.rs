@@ -30,11 +30,7 @@ impl Document {
     }
 
     /// Adds what `describe` says of `operation`.
-    pub(super) fn add(
-        &mut self,
-        operation: &Operation,
-        describe: impl FnOnce(&mut Sketch, &mut Schemas),
-    ) {
+    pub(super) fn add(&mut self, operation: &Operation, describe: fn(&mut Sketch, &mut Schemas)) {
         let mut sketch = Sketch::default();
         sketch.fails(421, "The `Host` header names somebody else.");
         sketch.fails(403, "The request comes from a page of another site.");

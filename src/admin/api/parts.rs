@@ -52,28 +52,34 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Given<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let reading = axum::body::to_bytes(request.into_body(), BODY_SIZE_MAX);
-        let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
-        let read = read.map_err(|_| {
-            let detail = "the body did not come in time";
-            Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-        })?;
-        let body = read.map_err(|_| {
-            let detail = format!("a body has at most {BODY_SIZE_MAX} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-        })?;
-        let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        serde_json::from_slice(text)
-            .and_then(as_described)
-            .and_then(serde_json::from_value)
+        let body = read_body(request).await?;
+        serde_json::from_value(body)
             .map(Self)
-            .map_err(|error| bad(format!("the body is not what is asked for: {error}")))
+            .map_err(|error| bad_body(&error))
     }
+}
+
+async fn read_body(request: Request) -> Result<Value, Problem> {
+    let reading = axum::body::to_bytes(request.into_body(), BODY_SIZE_MAX);
+    let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+    let read = read.map_err(|_| {
+        let detail = "the body did not come in time";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })?;
+    let body = read.map_err(|_| {
+        let detail = format!("a body has at most {BODY_SIZE_MAX} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    })?;
+    let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    serde_json::from_slice(text)
+        .and_then(as_described)
+        .map_err(|error| bad_body(&error))
 }
 
 impl<T: JsonSchema> Takes for At<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
-        add_parameters::<T>("path", sketch, schemas);
+        let object = schemas.incoming.subschema_for::<T>();
+        add_parameters(object.to_value(), "path", sketch);
         sketch.fails(400, "The request is not as described here.");
         sketch.fails(404, "There is no such thing.");
     }
@@ -81,23 +87,16 @@ impl<T: JsonSchema> Takes for At<T> {
 
 impl<T: JsonSchema> Takes for Asked<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
-        add_parameters::<T>("query", sketch, schemas);
+        let object = schemas.incoming.subschema_for::<T>();
+        add_parameters(object.to_value(), "query", sketch);
         sketch.fails(400, "The request is not as described here.");
     }
 }
 
 impl<T: JsonSchema> Takes for Given<T> {
     fn describe(sketch: &mut Sketch, schemas: &mut Schemas) {
-        let schema = schemas.incoming.subschema_for::<T>().to_value();
-        let is_required = schema.get("required").is_some();
-        sketch.body = Some(json!({
-            "required": is_required,
-            "content": { "application/json": { "schema": schema } },
-        }));
-        sketch.fails(400, "The request is not as described here.");
-        sketch.fails(408, "The body did not come in time.");
-        sketch.fails(413, "The body is too large.");
-        sketch.fails(422, "What the body says cannot be.");
+        let schema = schemas.incoming.subschema_for::<T>();
+        add_body(schema.to_value(), sketch);
     }
 }
 
@@ -126,9 +125,21 @@ fn as_described(body: Value) -> serde_json::Result<Value> {
     })
 }
 
-/// Says of each field of `T` that it is a parameter in `place`.
-fn add_parameters<T: JsonSchema>(place: &str, sketch: &mut Sketch, schemas: &mut Schemas) {
-    let mut object = schemas.incoming.subschema_for::<T>().to_value();
+/// Says that the body is as `schema` has it.
+fn add_body(schema: Value, sketch: &mut Sketch) {
+    let is_required = schema.get("required").is_some();
+    sketch.body = Some(json!({
+        "required": is_required,
+        "content": { "application/json": { "schema": schema } },
+    }));
+    sketch.fails(400, "The request is not as described here.");
+    sketch.fails(408, "The body did not come in time.");
+    sketch.fails(413, "The body is too large.");
+    sketch.fails(422, "What the body says cannot be.");
+}
+
+/// Says of each field of what `object` describes that it is a parameter in `place`.
+fn add_parameters(mut object: Value, place: &str, sketch: &mut Sketch) {
     let required = object["required"].take();
     let is_required = |name: &String| {
         let names = required.as_array();
@@ -168,6 +179,10 @@ fn without_null(mut schema: Value) -> Value {
         }
     }
     schema
+}
+
+fn bad_body(error: &serde_json::Error) -> Problem {
+    bad(format!("the body is not what is asked for: {error}"))
 }
 
 fn bad(detail: String) -> Problem {

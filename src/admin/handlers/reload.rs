@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use futures_util::FutureExt as _;
 
 use crate::admin::access::Caller;
 use crate::admin::act::{Deed, Done};
@@ -31,7 +32,7 @@ async fn reload(State(admin): State<Admin>, caller: Caller) -> Result<Done<Chang
     let reloading = (admin.reload)();
     let deed = Deed::new(caller, "reload", PATH);
     let acting = async move { reloading.await.map_err(|error| problem(&error)) };
-    admin.perform(deed, acting).await
+    admin.perform(deed, acting.boxed()).await
 }
 
 /// What is wrong with the file is what somebody has asked for to be wrong; it is told by its place and
