@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
+mod filter;
 mod reason;
 pub mod tap;
 
+pub use filter::FilterError;
 pub(crate) use reason::reason;
 use tap::TapLayer;
 
@@ -30,7 +33,7 @@ pub enum Error {
         /// The filter as written.
         filter: String,
         /// What is wrong with it.
-        source: tracing_subscriber::filter::ParseError,
+        source: FilterError,
     },
     /// There is no logger whose filter could be changed.
     #[error("logging is not set up")]
@@ -48,39 +51,30 @@ pub enum Error {
 pub fn init(filter: &str, is_json: bool) -> Result<(), Error> {
     let from_environment = std::env::var(FILTER_VARIABLE).ok();
     let filter = parse(from_environment.as_deref().unwrap_or(filter))?;
-    let in_force = filter.to_string();
-    let builder = tracing_subscriber::fmt()
+    let text = filter.to_string();
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let reload: Reload = if is_json {
-        let builder = builder
-            .json()
-            .with_env_filter(filter)
-            .with_filter_reloading();
-        let handle = builder.reload_handle();
-        builder.finish().with(TapLayer).try_init()?;
-        Box::new(move |filter| handle.reload(filter).is_ok())
+    let lines = if is_json {
+        lines.json().boxed()
     } else {
-        let builder = builder.with_env_filter(filter).with_filter_reloading();
-        let handle = builder.reload_handle();
-        builder.finish().with(TapLayer).try_init()?;
-        Box::new(move |filter| handle.reload(filter).is_ok())
+        lines.boxed()
     };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(TapLayer)
+        .try_init()?;
     let mut place = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
-    *place = Some(InForce {
-        filter: in_force,
-        reload,
-    });
+    *place = Some(InForce { text, handle });
     Ok(())
 }
 
-/// Puts a filter into force; false if there is no logger any more.
-type Reload = Box<dyn Fn(EnvFilter) -> bool + Send>;
-
 /// The filter in force, and how to change it.
 struct InForce {
-    filter: String,
-    reload: Reload,
+    text: String,
+    handle: reload::Handle<Targets, Registry>,
 }
 
 static FILTER: Mutex<Option<InForce>> = Mutex::new(None);
@@ -89,7 +83,7 @@ static FILTER: Mutex<Option<InForce>> = Mutex::new(None);
 #[must_use]
 pub fn filter() -> Option<String> {
     let place = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
-    place.as_ref().map(|in_force| in_force.filter.clone())
+    place.as_ref().map(|in_force| in_force.text.clone())
 }
 
 /// Changes the filter of the process's logger from now until it ends; returns the one before.
@@ -101,10 +95,9 @@ pub fn set_filter(filter: &str) -> Result<String, Error> {
     let text = filter.to_string();
     let mut place = FILTER.lock().unwrap_or_else(PoisonError::into_inner);
     let in_force = place.as_mut().ok_or(Error::NotSetUp)?;
-    if !(in_force.reload)(filter) {
-        return Err(Error::NotSetUp);
-    }
-    Ok(std::mem::replace(&mut in_force.filter, text))
+    let changed = in_force.handle.reload(filter);
+    changed.map_err(|_| Error::NotSetUp)?;
+    Ok(std::mem::replace(&mut in_force.text, text))
 }
 
 /// Whether `filter` can be read.
@@ -115,13 +108,11 @@ pub fn check_filter(filter: &str) -> Result<(), Error> {
     parse(filter).map(drop)
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::builder()
-        .parse(filter)
-        .map_err(|source| Error::Filter {
-            filter: filter.to_owned(),
-            source,
-        })
+fn parse(filter: &str) -> Result<Targets, Error> {
+    filter::parse(filter).map_err(|source| Error::Filter {
+        filter: filter.to_owned(),
+        source,
+    })
 }
 
 /// Lets one of many repeated messages through per interval. Shared freely between threads.

@@ -46,7 +46,7 @@ pub struct Plan {
 /// How logs are written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogPlan {
-    /// A filter as `tracing-subscriber` reads it, e.g. `info` or `forebay=debug`.
+    /// Levels for all or for modules, e.g. `info` or `warn,forebay=debug`.
     pub filter: String,
     /// One JSON object a line instead of text.
     pub json: bool,
