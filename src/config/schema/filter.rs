@@ -24,7 +24,7 @@ tables! {
     FieldPattern {
         /// A field, or a path such as `$.http.path`.
         key: String,
-        /// A regular expression that matches anywhere in its text.
+        /// A regular expression that matches anywhere in its text; of Unicode it knows categories, scripts and case (`\p{L}`, `\p{Greek}`, `(?i)`).
         pattern: String,
     }
 
@@ -82,7 +82,7 @@ tables! {
     RewriteRule {
         /// A field, or a path such as `$.http.path`.
         key: String,
-        /// A regular expression that matches anywhere in its text.
+        /// A regular expression that matches anywhere in its text; of Unicode it knows categories, scripts and case (`\p{L}`, `\p{Greek}`, `(?i)`).
         pattern: String,
         /// The new tag, with placeholders and groups of the pattern such as `$1`.
         tag: String,
