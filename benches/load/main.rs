@@ -4,7 +4,7 @@
 //! what the kernel counts for one is nobody else's. Each round runs everything in turn; what is
 //! printed are medians of the rounds, and medians of the rounds' ratios.
 //!
-//! `cargo bench --bench load` runs every workload and every probe, `-- NAME...` those that are named,
+//! `cargo bench-load` runs every workload and every probe, `-- NAME...` those that are named,
 //! `-- --write FILE` writes the tables to a file too, `-- --list` says what there is. How much is done
 //! is in [`arguments`].
 #![allow(clippy::unwrap_used)]
@@ -40,6 +40,6 @@ fn main() {
         Some("bare") => bare::run(&arguments[1..]),
         // Built by `cargo test --all-targets` too, which is no time to measure.
         _ if arguments.iter().any(|argument| argument == "--bench") => report::run(&arguments),
-        _ => println!("run me by `cargo bench --bench load`"),
+        _ => println!("run me by `cargo bench-load`"),
     }
 }
