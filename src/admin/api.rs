@@ -17,7 +17,7 @@ mod document;
 mod parts;
 
 pub(super) use describe::{Gives, Schemas, Sketch};
-pub(super) use document::Document;
+pub(super) use document::Outline;
 pub(super) use parts::{Asked, At, Given};
 
 use describe::Described;
@@ -26,7 +26,7 @@ use describe::Described;
 pub(super) struct Api {
     router: Router<Admin>,
     gate: Arc<Gate>,
-    document: Document,
+    outline: Outline,
 }
 
 /// One thing that can be asked for.
@@ -83,11 +83,11 @@ impl Operation {
 impl Api {
     /// Nothing yet, behind `gate`.
     pub(super) fn new(gate: Arc<Gate>) -> Self {
-        let document = Document::new(gate.access.asks());
+        let outline = Outline::new(gate.access.asks());
         Self {
             router: Router::new(),
             gate,
-            document,
+            outline,
         }
     }
 
@@ -97,10 +97,10 @@ impl Api {
         H: Handler<Arguments, Admin> + Described<Types>,
         Arguments: 'static,
     {
-        self.document.add(&operation, H::describe);
         let method = operation.method.clone();
         let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
         self.route(&operation, on(filter, handler));
+        self.outline.add(operation, H::describe);
     }
 
     fn route(&mut self, operation: &Operation, mut route: MethodRouter<Admin>) {
@@ -113,12 +113,12 @@ impl Api {
     }
 
     #[cfg(test)]
-    pub(super) fn document(&self) -> &Document {
-        &self.document
+    pub(super) fn outline(&self) -> &Outline {
+        &self.outline
     }
 
-    /// The paths, and the text of their description.
-    pub(super) fn finish(self) -> (Router<Admin>, String) {
-        (self.router, self.document.finish().to_string())
+    /// The paths, and what describes them.
+    pub(super) fn finish(self) -> (Router<Admin>, Outline) {
+        (self.router, self.outline)
     }
 }

@@ -27,8 +27,8 @@ mod status;
 
 /// The whole API.
 pub(super) fn router(admin: Admin, gate: Arc<Gate>, names: Names) -> Router {
-    let (router, description) = api(gate).finish();
-    let _once = admin.description.set(description.into());
+    let (router, outline) = api(gate).finish();
+    let _once = admin.outline.set(outline);
     router
         .merge(super::page::router())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))

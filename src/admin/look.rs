@@ -4,11 +4,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::api::Outline;
 use super::audit::Audit;
 use crate::engine::control::Control;
 use crate::engine::reload::{self, Changes};
@@ -57,8 +57,8 @@ pub(super) struct Admin {
     pub(super) stop: CancellationToken,
     pub(super) reload: Arc<dyn Fn() -> Reloading + Send + Sync>,
     pub(super) audit: Arc<Audit>,
-    /// The description of the API, once all of it is known.
-    pub(super) description: Arc<OnceLock<Bytes>>,
+    /// Describes the API, once all of it is known.
+    pub(super) outline: Arc<OnceLock<Outline>>,
     turns: Arc<Semaphore>,
     pub(super) action_turns: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -79,7 +79,7 @@ impl Admin {
             control,
             reload,
             audit,
-            description: Arc::default(),
+            outline: Arc::default(),
             turns: Arc::new(Semaphore::new(LOOKS_MAX)),
             action_turns: Arc::new(Semaphore::new(ACTIONS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),

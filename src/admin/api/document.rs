@@ -1,36 +1,78 @@
 //! The description of everything that can be asked for: OpenAPI 3.1, whose schemas are JSON Schemas.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::Operation;
 use super::describe::{Schemas, Sketch};
 use crate::config::plan::AdminRole;
 
-/// The description that is being made.
-pub(in crate::admin) struct Document {
+/// Says what an operation takes and gives.
+type Describe = fn(&mut Sketch, &mut Schemas);
+
+/// All that can be asked for. The description is made of it when somebody first wants it: that takes
+/// some MiB, and most daemons are never asked.
+pub(in crate::admin) struct Outline {
     asks_for_token: bool,
-    schemas: Schemas,
-    paths: Map<String, Value>,
-    #[cfg(test)]
-    pub(in crate::admin) operations: Vec<Operation>,
+    operations: Vec<(Operation, Describe)>,
+    text: OnceLock<Bytes>,
 }
 
-impl Document {
+impl Outline {
     /// Nothing yet; whether requests need a token.
     pub(super) fn new(asks_for_token: bool) -> Self {
         Self {
             asks_for_token,
+            operations: Vec::new(),
+            text: OnceLock::new(),
+        }
+    }
+
+    /// Adds an operation of which `describe` tells the rest.
+    pub(super) fn add(&mut self, operation: Operation, describe: Describe) {
+        self.operations.push((operation, describe));
+    }
+
+    #[cfg(test)]
+    pub(in crate::admin) fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().map(|(operation, _)| operation)
+    }
+
+    /// The description's text.
+    pub(in crate::admin) fn text(&self) -> Bytes {
+        let made = self.text.get_or_init(|| {
+            let mut document = Document::new(self.asks_for_token);
+            for (operation, describe) in &self.operations {
+                document.add(operation, *describe);
+            }
+            document.finish().to_string().into()
+        });
+        made.clone()
+    }
+}
+
+/// The description that is being made.
+struct Document {
+    asks_for_token: bool,
+    schemas: Schemas,
+    paths: Map<String, Value>,
+}
+
+impl Document {
+    /// Nothing yet; whether requests need a token.
+    fn new(asks_for_token: bool) -> Self {
+        Self {
+            asks_for_token,
             schemas: Schemas::new(),
             paths: Map::new(),
-            #[cfg(test)]
-            operations: Vec::new(),
         }
     }
 
     /// Adds what `describe` says of `operation`.
-    pub(super) fn add(&mut self, operation: &Operation, describe: fn(&mut Sketch, &mut Schemas)) {
+    fn add(&mut self, operation: &Operation, describe: Describe) {
         let mut sketch = Sketch::default();
         sketch.fails(421, "The `Host` header names somebody else.");
         sketch.fails(403, "The request comes from a page of another site.");
@@ -50,8 +92,6 @@ impl Document {
         }
         let path = self.paths.entry(operation.path).or_insert(json!({}));
         path[operation.method.as_str().to_ascii_lowercase()] = described;
-        #[cfg(test)]
-        self.operations.push(operation.clone());
     }
 
     /// What the gate may answer.
@@ -78,7 +118,7 @@ impl Document {
     }
 
     /// The whole description.
-    pub(super) fn finish(mut self) -> Value {
+    fn finish(mut self) -> Value {
         self.schemas.outgoing.subschema_for::<Problem>();
         let schemas = self.schemas.outgoing.take_definitions(true);
         json!({

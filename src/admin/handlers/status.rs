@@ -8,7 +8,7 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::admin::api::{Api, At, Gives, Operation, Schemas, Sketch};
+use crate::admin::api::{Api, At, Gives, Operation, Outline, Schemas, Sketch};
 use crate::admin::look::{Admin, unknown};
 use crate::engine::status::{InputReport, RouteReport, Status};
 use crate::wire::http::Problem;
@@ -72,11 +72,11 @@ async fn route(
     Ok(Json(found.ok_or_else(|| unknown("route"))?))
 }
 
-/// The description, as it was made at the start.
+/// The description's text.
 struct Description(Bytes);
 
 async fn description(State(admin): State<Admin>) -> Description {
-    Description(admin.description.get().cloned().unwrap_or_default())
+    Description(admin.outline.get().map(Outline::text).unwrap_or_default())
 }
 
 impl IntoResponse for Description {

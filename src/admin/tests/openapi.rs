@@ -16,7 +16,7 @@ pub(super) fn operations() -> BTreeSet<(String, &'static str)> {
         audit: Audit::open(data_dir.path(), Clock::start()).unwrap(),
     };
     let api = handlers::api(Arc::new(gate));
-    let operations = api.document().operations.iter().map(|operation| {
+    let operations = api.outline().operations().map(|operation| {
         let who = match operation.role {
             None => "all",
             Some(AdminRole::Read) => "read",
