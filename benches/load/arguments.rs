@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Events of a large workload: `FOREBAY_BENCH_EVENTS` (2,000,000). Of 225 bytes each, they are on
     /// the disk at once.
     pub(crate) events: u64,
-    /// The backlog of the probe named so, in MiB: `FOREBAY_BENCH_BACKLOG_MIB` (1,024).
+    /// The backlog of the probe named so, in MiB: `FOREBAY_BENCH_BACKLOG_MIB` (10,240).
     pub(crate) backlog_mib: u64,
 }
 
@@ -31,7 +31,7 @@ impl Arguments {
             is_list: false,
             rounds: from_environment("FOREBAY_BENCH_ROUNDS", 3),
             events: from_environment("FOREBAY_BENCH_EVENTS", 2_000_000),
-            backlog_mib: from_environment("FOREBAY_BENCH_BACKLOG_MIB", 1_024),
+            backlog_mib: from_environment("FOREBAY_BENCH_BACKLOG_MIB", 10_240),
         };
         let mut texts = texts.iter();
         while let Some(text) = texts.next() {

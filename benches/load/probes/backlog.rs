@@ -6,6 +6,7 @@ use crate::aim::Bound::{AtLeast, AtMost};
 use crate::batch::EVENT_SIZE;
 use crate::daemon::{Home, Output};
 use crate::measure::settings;
+use crate::memory;
 use crate::sink::Sink;
 use crate::table::median;
 use crate::work::Work;
@@ -14,6 +15,7 @@ use crate::work::Work;
 const PARTS: u64 = 8;
 
 pub(super) fn measure(extent: Extent) -> Vec<Fact> {
+    memory::warm((extent.backlog_mib << 20) * 5 / 4);
     let home = Home::new(&settings(""), Output::Forward);
     let daemon = home.start();
     let part = Work::large((extent.backlog_mib << 20) / PARTS / EVENT_SIZE as u64);
