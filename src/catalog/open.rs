@@ -15,11 +15,16 @@ use super::{Catalog, Opened, worker};
 /// of twice a second: what a crash loses is retry history only.
 const FLUSH_INTERVAL_MS: u64 = 10_000;
 
-/// How late a timed wait of sled's threads may end.
+/// How late a timed wait of sled's threads may end: it keeps seven that look for work once a second for
+/// as long as the process lives. Work itself wakes them at once.
 const TIMER_SLACK: Duration = Duration::from_secs(60);
 
 /// sled's page cache, in bytes: the whole catalogue is small.
 const CACHE_SIZE: u64 = 1 << 20;
+
+/// How often a database that is locked is tried again, and how long is waited before.
+const LOCKED_TRIES: u32 = 20;
+const LOCKED_WAIT: Duration = Duration::from_millis(50);
 
 /// A database with what was read from it.
 struct Loaded {
@@ -85,7 +90,6 @@ fn load_within(
 ) -> Result<Loaded, String> {
     let (sender, receiver) = mpsc::channel();
     let helper = move || {
-        be_patient();
         let result = catch_unwind(AssertUnwindSafe(|| load(&path, is_known)));
         let result = result.unwrap_or_else(|_| Err("sled panicked".to_owned()));
         // Nobody listens any more if the deadline is over.
@@ -99,16 +103,17 @@ fn load_within(
     }
 }
 
-/// Lets the system end this thread's timed waits later, and those of the threads it starts: sled
-/// keeps seven that look for work once a second for as long as the process lives. Work itself
-/// wakes them at once.
-fn be_patient() {
+/// Lets the system end this thread's timed waits so much later, and those of the threads it starts;
+/// `None` is the usual.
+fn set_timer_slack(slack: Option<Duration>) {
     #[cfg(target_os = "linux")]
     {
-        let slack = u64::try_from(TIMER_SLACK.as_nanos()).ok();
+        let slack = slack.and_then(|slack| u64::try_from(slack.as_nanos()).ok());
         // Without it they wake up more often; nothing else depends on it.
         let _ = rustix::thread::set_current_timer_slack(slack.and_then(NonZeroU64::new));
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = slack;
 }
 
 fn load(path: &Path, is_known: impl Fn(&[u8; 16]) -> bool) -> Result<Loaded, String> {
@@ -117,7 +122,7 @@ fn load(path: &Path, is_known: impl Fn(&[u8; 16]) -> bool) -> Result<Loaded, Str
         .cache_capacity(CACHE_SIZE)
         .flush_every_ms(Some(FLUSH_INTERVAL_MS))
         .mode(sled::Mode::LowSpace);
-    let database = config.open().map_err(|error| error.to_string())?;
+    let database = open_unlocked(&config).map_err(|error| error.to_string())?;
     let mut retries = Vec::new();
     let mut forgotten = Vec::new();
     let mut damage = None;
@@ -146,6 +151,26 @@ fn load(path: &Path, is_known: impl Fn(&[u8; 16]) -> bool) -> Result<Loaded, Str
         retries,
         damage,
     })
+}
+
+/// Waits a moment for a lock: whoever starts a program has all that we have open, until it runs, and so
+/// the lock of a database that has just been closed here.
+fn open_unlocked(config: &sled::Config) -> sled::Result<sled::Db> {
+    let mut tries_left = LOCKED_TRIES;
+    loop {
+        set_timer_slack(Some(TIMER_SLACK));
+        match config.open() {
+            Err(error) if is_locked(&error) && tries_left > 0 => tries_left -= 1,
+            other => return other,
+        }
+        set_timer_slack(None);
+        thread::park_timeout(LOCKED_WAIT);
+    }
+}
+
+fn is_locked(error: &sled::Error) -> bool {
+    // It has no kind of its own.
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
 fn parse(key: &[u8], value: &[u8]) -> Option<(RetryKey, RetryRecord)> {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::thread;
 
 use super::worker::Update;
 use super::*;
@@ -94,6 +95,22 @@ fn a_database_that_cannot_be_opened_is_set_aside() {
     let opened = Catalog::open(dir.path(), |_| true);
     assert!(opened.problems.is_empty(), "{:?}", opened.problems);
     assert_eq!(opened.retries, [(key(1), record(1))]);
+}
+
+#[test]
+fn a_database_that_is_locked_for_a_moment_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 1);
+    let file = fs::File::open(dir.path().join("1/db")).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let opened = thread::scope(|scope| {
+        let opening = scope.spawn(|| Catalog::open(dir.path(), |_| true));
+        thread::park_timeout(Duration::from_millis(100));
+        drop(file);
+        opening.join().unwrap()
+    });
+    assert!(opened.problems.is_empty(), "{:?}", opened.problems);
+    assert_eq!(opened.retries.len(), 1);
 }
 
 #[test]
